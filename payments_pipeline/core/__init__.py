@@ -1,0 +1,1 @@
+"""Pure rules: money, states, matching, policy. No I/O, no clock."""

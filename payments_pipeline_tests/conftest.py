@@ -1,0 +1,87 @@
+"""Shared fixtures: a real PostgreSQL (embedded) with a fresh, migrated database for each test that asks for one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fasteners
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, Engine, create_engine
+
+from payments_pipeline.config import Settings, load_settings
+from payments_pipeline.db import embedded
+from payments_pipeline.db.engine import engine_for
+from payments_pipeline.db.migrate import upgrade
+
+AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+TEMPLATE = "template_migrated"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """One embedded server for all workers of a test run; the last worker out stops it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"pid{os.getpid()}")
+    home = Path(tempfile.gettempdir()) / f"payments_pipeline_tests_{run[:12]}"
+    home.mkdir(parents=True, exist_ok=True)
+    users = home / "users"
+    with fasteners.InterProcessLock(home / "fixture.lock"):
+        users.mkdir(exist_ok=True)
+        (users / str(os.getpid())).touch()
+        url = embedded.server_url(home, "postgres")
+        with psycopg.connect(_dsn(url), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            connection.execute("SELECT pg_reload_conf()")
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
+        if found is None:
+            template = embedded.ensure_database(url, TEMPLATE)
+            engine = create_engine(template)
+            upgrade(engine)
+            engine.dispose()
+    yield url
+    with fasteners.InterProcessLock(home / "fixture.lock"):
+        (users / str(os.getpid())).unlink(missing_ok=True)
+        if not any(users.iterdir()):
+            embedded.stop(home)
+
+
+@pytest.fixture
+def database(server: URL, request: pytest.FixtureRequest) -> Iterator[URL]:
+    """URL of a fresh, migrated, empty database; dropped after the test."""
+    name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**10}"
+    with psycopg.connect(_dsn(server), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+        )
+    yield server.set(database=name)
+    with psycopg.connect(_dsn(server), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def engine(database: URL) -> Iterator[Engine]:
+    """Engine on the fresh database, as the code under test would get it."""
+    engine = engine_for(database.render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(database: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that name the fresh database and no provider; the developer's own environment does not leak in."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return load_settings(
+        _env_file=None, database_url=database.render_as_string(hide_password=False), payments_home=tmp_path
+    )
+
+
+def _dsn(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
