@@ -34,9 +34,7 @@ class TransientError(PaymentsPipelineError):
         retry_after: seconds the other side asked us to wait, when it said so.
     """
 
-    def __init__(
-        self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.retry_after = retry_after
 

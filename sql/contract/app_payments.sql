@@ -1,5 +1,6 @@
--- Contract: the application's own record of each payment. provider is stripe, nowpayments, okx or what the application
--- calls it; status stays as the application wrote it, recon.state_map gives its canonical state. amount is in major units.
+-- Contract: the application's own record of each payment. provider is stripe, nowpayments, okx or what the
+-- application calls it; status stays as the application wrote it, recon.state_map gives its canonical state.
+-- amount is in major units.
 CREATE VIEW recon.app_payments AS
 SELECT
     t.id AS payment_id,

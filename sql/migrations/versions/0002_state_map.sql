@@ -63,4 +63,4 @@ INSERT INTO recon.state_map (provider, resource, raw_status, state) VALUES
 ('app', 'app_payment', 'refunded', 'refunded');
 
 INSERT INTO recon.policies (action, mode, approvals, max_per_run, changed_at, changed_by) VALUES
-('activate_subscription', 'auto', 0, 500, TIMESTAMPTZ '2026-01-01 00:00:00+00', 'default');
+('activate_subscription', 'auto', 0, 500, cast('2026-01-01 00:00:00+00' AS timestamptz), 'default');

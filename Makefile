@@ -1,0 +1,51 @@
+# make demo: everything from nothing to a reconciled world. make test, make check: what CI runs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+USERS ?= 2000
+SEED ?= 1
+
+.PHONY: help install demo dev test check format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## virtual environment with everything, pinned by constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: install  ## plant a world, reconcile it, alert, repair, prove it
+	@$(BIN)/payments-pipeline demo --users $(USERS) --seed $(SEED)
+
+dev: install  ## Dagster's UI and daemon on loopback, over a sandbox world
+	@$(BIN)/payments-pipeline dev
+
+test: install  ## all tests
+	@$(BIN)/pytest
+
+check: install  ## format, lint, types, layers, SQL, definitions
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql
+	@$(BIN)/dg check defs
+
+format: install  ## rewrite code and SQL in the house style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql
+
+bench: install  ## measure beside what a user would pick instead; writes benchmarks/results/
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:  ## stop the embedded server and remove what was installed and stored
+	@test ! -x $(BIN)/payments-pipeline || $(BIN)/payments-pipeline db stop
+	rm -rf $(VENV) .payments
