@@ -35,13 +35,13 @@ check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql docs/examples
 	@$(BIN)/dg check defs
 
 format: install  ## rewrite code and SQL in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql docs/examples
 
 bench: install  ## measure beside what a user would pick instead; writes benchmarks/results/
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -63,6 +63,15 @@ def ensure_database(url: URL, database: str) -> URL:
     return url.set(database=database)
 
 
+def fresh_database(url: URL, database: str) -> URL:
+    """Drop `database` on the server of `url`, with whoever is connected to it, and create it empty."""
+    with psycopg.connect(_dsn(url), autocommit=True) as connection:
+        connection.execute(
+            psycopg.sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(psycopg.sql.Identifier(database))
+        )
+    return ensure_database(url, database)
+
+
 def stop(home: Path) -> bool:
     """Stop the server under `home`; False when none was running."""
     data = home.expanduser().resolve() / "postgres"

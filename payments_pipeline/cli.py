@@ -1,0 +1,153 @@
+"""The commands people type. Parses words, calls one function of a lower layer, shows what it answered.
+
+Belongs here: arguments, tables for people, JSON for machines, exit codes. Does not belong here: any decision.
+Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from payments_pipeline import __version__
+from payments_pipeline.config import load_settings
+from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError
+
+app = typer.Typer(
+    name="payments-pipeline",
+    help="Keeps providers, application and users' access in agreement: finds gaps, tells people, repairs, proves.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db_app = typer.Typer(help="The database: upgrade it, where it is, stop the embedded server.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
+
+AsOf = Annotated[
+    str | None, typer.Option(help="Judge as of this time, e.g. 2026-11-01T12:00:00Z; default: now.", metavar="TIME")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+
+
+@db_app.command("upgrade")
+def db_upgrade() -> None:
+    """Migrate the database and refresh the contract views. Safe to repeat, safe when two run at once."""
+    from payments_pipeline.db.engine import get_engine
+    from payments_pipeline.db.migrate import upgrade
+
+    settings = load_settings()
+    done = upgrade(get_engine(settings), settings.contract_dir)
+    _say(*(done or ["The database is up to date."]))
+
+
+@db_app.command("stop")
+def db_stop() -> None:
+    """Stop the embedded server. The data stay; the next command that needs it starts it again."""
+    from payments_pipeline.db import embedded
+
+    stopped = embedded.stop(load_settings().payments_home)
+    _say("Stopped." if stopped else "No embedded server was running.")
+
+
+@db_app.command("url")
+def db_url() -> None:
+    """Print the database's URL, for psql and other tools (it contains the password, if there is one)."""
+    from payments_pipeline.db.engine import database_url
+
+    _say(database_url(load_settings()).set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@app.command()
+def env() -> None:
+    """Print the exports that dagster-webserver and dagster-daemon need: eval "$(payments-pipeline env)"."""
+    from payments_pipeline.dev import dagster_environment
+
+    for name, value in dagster_environment(load_settings()).items():
+        _say(f"export {name}='{value}'")
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the UI on loopback.")] = 3000,
+    users: Annotated[int, typer.Option(help="Size of the sandbox world.")] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of the sandbox world.")] = 1,
+    real: Annotated[
+        bool, typer.Option("--real", help="No sandbox: the providers and database of the environment.")
+    ] = False,
+) -> None:
+    """Open Dagster's UI with its daemon on loopback, over a sandbox world (or, with --real, over your own)."""
+    from payments_pipeline.dev import run_dev
+
+    raise typer.Exit(run_dev(load_settings(), port=port, users=users, seed=seed, real=real, now=_now()))
+
+
+@app.command()
+def demo(
+    users: Annotated[int, typer.Option(min=50, help="Users in the planted world.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Same seed, same size, same time: same world.")] = 1,
+    as_of: AsOf = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Plant a world with known faults, reconcile it, alert, repair, and prove the repair by a second run.
+
+    Exits with 1 when a planted fault was missed or a clean look-alike was reported.
+    """
+    from payments_pipeline.demo import run_demo
+
+    moment = _time(as_of) or _now().replace(minute=0, second=0, microsecond=0)
+    raise typer.Exit(run_demo(load_settings(), users=users, seed=seed, as_of=moment, json_file=json_file))
+
+
+@app.command()
+def reconcile(as_of: AsOf = None, json_file: JsonFile = None) -> None:
+    """Run the nightly reconciliation now, in this process, over the configured providers and database.
+
+    Exits with 1 when findings are open.
+    """
+    from payments_pipeline.demo import run_reconcile
+
+    raise typer.Exit(run_reconcile(load_settings(), as_of=_time(as_of), json_file=json_file))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    _say(__version__)
+
+
+def main() -> None:
+    """Entry point: errors of ours become one clear text and exit code 2; the rest is a bug and shows its trace."""
+    try:
+        app()
+    except PaymentsPipelineError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _time(value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigurationError(
+            f"{value!r} is not a time.", where="--as-of", remedy="Write it as 2026-11-01T12:00:00Z."
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    main()

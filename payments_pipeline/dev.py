@@ -1,0 +1,115 @@
+"""Brings up Dagster's UI and daemon on this machine: storage, environment, and a sandbox world where wanted.
+
+Belongs here: starting processes and pointing them at each other. Does not belong here: what they then do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from sqlalchemy import URL
+
+from payments_pipeline.config import Settings
+from payments_pipeline.db import embedded
+from payments_pipeline.db.engine import dagster_storage_url, engine_for, get_engine
+from payments_pipeline.db.migrate import upgrade
+from payments_pipeline.errors import ConfigurationError
+
+LOOPBACK = "127.0.0.1"  # Dagster's UI has no log-in: it never listens elsewhere by our doing
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """Variables that dagster-webserver, dagster-daemon and runs need to find storage and the database.
+
+    Creates Dagster's home (a copy of dagster.yaml under PAYMENTS_HOME) unless DAGSTER_HOME names one already.
+    """
+    return {
+        "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(_dagster_home(settings.payments_home)),
+        "DAGSTER_POSTGRES_URL": os.environ.get("DAGSTER_POSTGRES_URL") or _shown(dagster_storage_url(settings)),
+        "PAYMENTS_HOME": str(settings.payments_home.resolve()),
+    }
+
+
+def run_dev(settings: Settings, *, port: int, users: int, seed: int, real: bool, now: datetime) -> int:
+    """Serve until interrupted.
+
+    Args:
+        port: of the UI, on loopback.
+        users, seed, now: the sandbox world; unused with `real`.
+        real: use the providers and the database of the environment.
+
+    Returns:
+        The exit code of `dagster dev`.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    _require_free(port)
+    console = Console()
+    if real:
+        upgrade(get_engine(settings), settings.contract_dir)
+        return _serve(dagster_environment(settings), port, console)
+    with sandbox_world(settings.payments_home, "sandbox", users=users, seed=seed, as_of=now) as environment:
+        console.print(f"A sandbox world of {users} users (seed {seed}) is served on loopback.")
+        return _serve({**dagster_environment(settings), **environment}, port, console)
+
+
+@contextmanager
+def sandbox_world(home: Path, database: str, *, users: int, seed: int, as_of: datetime) -> Iterator[dict[str, str]]:
+    """A fresh world: its application rows in `database` (dropped first) of the embedded server, its providers served.
+
+    Yields:
+        The environment that points the pipeline at it.
+    """
+    from payments_pipeline.sandbox.server import Sandbox
+    from payments_pipeline.sandbox.world import build_world, write_application
+
+    url = embedded.fresh_database(embedded.server_url(home), database)
+    engine = engine_for(_shown(url))
+    upgrade(engine)
+    world = build_world(seed, users, as_of)
+    with engine.begin() as connection:
+        write_application(connection.connection.driver_connection, world)
+    with Sandbox(world.state) as sandbox:
+        yield {**sandbox.environment(), "DATABASE_URL": _shown(url)}
+
+
+def _serve(environment: dict[str, str], port: int, console: Console) -> int:
+    console.print(f"Dagster's UI: http://{LOOPBACK}:{port} (Ctrl-C stops everything but the database).")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
+    arguments = [*command, "-h", LOOPBACK, "-p", str(port)]
+    process = subprocess.Popen(arguments, env={**os.environ, **environment})  # noqa: S603  (our own interpreter)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        return process.wait(timeout=30)
+
+
+def _dagster_home(payments_home: Path) -> Path:
+    home = payments_home.resolve() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    return home
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex((LOOPBACK, port)) == 0:
+            raise ConfigurationError(
+                f"Port {port} is taken.", where=LOOPBACK, remedy="Stop what listens there, or choose another: --port."
+            )
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
