@@ -103,14 +103,18 @@ def demo(
 
 
 @app.command()
-def reconcile(as_of: AsOf = None, json_file: JsonFile = None) -> None:
-    """Run the nightly reconciliation now, in this process, over the configured providers and database.
+def reconcile(
+    as_of: AsOf = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Also make the repairs that policy allows.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Run the nightly reconciliation now, in this process: configured providers, DATABASE_URL; then send the alerts.
 
-    Exits with 1 when findings are open.
+    Exits with 1 when findings are open, with 2 when a provider could not be read in full.
     """
-    from payments_pipeline.demo import run_reconcile
+    from payments_pipeline.present import run_reconcile
 
-    raise typer.Exit(run_reconcile(load_settings(), as_of=_time(as_of), json_file=json_file))
+    raise typer.Exit(run_reconcile(load_settings(), as_of=_time(as_of), repair=repair, json_file=json_file))
 
 
 @app.command()

@@ -1,0 +1,151 @@
+"""What a reconciliation found, gathered from the database and shown: tables for people, one JSON object for machines.
+
+Belongs here: reading results and laying them out. Does not belong here: running anything but what the command asks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from payments_pipeline.config import Settings
+from payments_pipeline.db.engine import get_engine
+from payments_pipeline.db.migrate import upgrade
+from payments_pipeline.db.sql import named
+from payments_pipeline.ingest.coverage import latest
+from payments_pipeline.providers.catalogue import SPECS, configured_providers
+from payments_pipeline.reconcile import NIGHTLY, local_runs, report_rows
+from payments_pipeline.reports import Report, load_reports
+
+COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
+
+
+def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, json_file: Path | None) -> int:
+    """One reconciliation over the configured providers and database.
+
+    Returns:
+        0 nothing open, 1 findings are open, 2 a configured provider could not be read in full.
+    """
+    console = Console()
+    engine = get_engine(settings)
+    upgrade(engine, settings.contract_dir)
+    with local_runs(settings, as_of) as runs:
+        whole = runs.run(NIGHTLY)
+        if repair:
+            runs.tick("repairs_due")
+        runs.tick("alerts_due")
+    with engine.connect() as connection:
+        summary = gather(connection, settings, load_reports())
+    show_coverage(console, summary["coverage"])
+    show_reports(console, summary["reports"])
+    console.print(
+        f"Open findings: {summary['open_findings']}. Waiting notifications: {summary['outbox'].get('pending', 0)}."
+    )
+    write_json(json_file, summary)
+    if not whole:
+        return 2
+    return 1 if summary["open_findings"] else 0
+
+
+def gather(connection: Connection, settings: Settings, reports: Mapping[str, Report]) -> dict[str, Any]:
+    """Coverage, reports, open findings and outbox as they are now, as plain JSON-able values."""
+    statuses = connection.execute(named("present/findings_by_status.sql")).all()
+    live: dict[str, int] = defaultdict(int)
+    for row in statuses:
+        live[row.status] += row.findings
+    return {
+        "coverage": coverage_lines(connection, configured_providers(settings)),
+        "reports": {name: _report_line(connection, report) for name, report in reports.items()},
+        "open_findings": sum(number for status, number in live.items() if status != "resolved"),
+        "findings": dict(live),
+        "outbox": dict(connection.execute(named("present/outbox_by_state.sql")).all()),
+        "actions": dict(connection.execute(named("present/actions_by_state.sql")).all()),
+    }
+
+
+def coverage_lines(connection: Connection, configured: frozenset[str]) -> list[dict[str, Any]]:
+    """One line a known resource: read in full, read in part, never read, or not configured."""
+    fetched = {(item.provider, item.resource): item for item in latest(connection)}
+    lines = []
+    for spec in SPECS:
+        line: dict[str, Any] = {"provider": spec.provider, "resource": spec.name}
+        coverage = fetched.get((spec.provider, spec.name))
+        if spec.provider not in configured:
+            line["state"] = "not configured"
+        elif coverage is None:
+            line["state"] = "never read"
+        else:
+            line |= {
+                "state": "complete" if coverage.complete else "incomplete",
+                "account": coverage.account,
+                "mode": "live" if coverage.livemode else "test",
+                "from": coverage.window_from.isoformat(),
+                "to": coverage.window_to.isoformat(),
+                "pages": coverage.pages,
+                "objects": coverage.objects,
+                "rows_written": coverage.rows_written,
+                "error": coverage.error,
+            }
+        lines.append(line)
+    return lines
+
+
+def show_coverage(console: Console, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Coverage as a table."""
+    table = Table(title="Coverage: what was read of each provider", title_justify="left")
+    for column in ("provider", "resource", "state", "mode", "pages", "objects", "written", "error"):
+        table.add_column(column, justify="right" if column in {"pages", "objects", "written"} else "left")
+    for line in lines:
+        colour = {"complete": "green", "not configured": "dim"}.get(line["state"], "red")
+        numbers = [str(line.get(name, "")) for name in ("pages", "objects", "rows_written")]
+        state = f"[{colour}]{line['state']}[/]"
+        table.add_row(
+            line["provider"], line["resource"], state, line.get("mode", ""), *numbers, line.get("error") or ""
+        )
+    console.print(table)
+
+
+def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """Reports as a table: rows by severity and the amount at risk."""
+    table = Table(title="Reports: each row is an anomaly", title_justify="left")
+    for column in ("report", "rows", "by severity", "amount at risk"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for name, line in reports.items():
+        severities = ", ".join(
+            f"[{COLOURS[level]}]{number} {level}[/]" for level, number in line["by_severity"].items()
+        )
+        risk = ", ".join(f"{amount} {currency}" for currency, amount in line["amount_at_risk"].items())
+        table.add_row(name, str(line["rows"]), severities or "[green]none[/]", risk)
+    console.print(table)
+
+
+def write_json(file: Path | None, summary: Mapping[str, Any]) -> None:
+    """Write `summary` to `file`, if one is named."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2, default=str))
+
+
+def _report_line(connection: Connection, report: Report) -> dict[str, Any]:
+    rows = report_rows(connection, report.name)
+    severities: dict[str, int] = defaultdict(int)
+    risk: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        severities[row["severity"]] += 1
+        if row.get("amount") is not None and row.get("currency"):
+            risk[row["currency"]] += row["amount"]
+    return {
+        "title": report.title,
+        "rows": len(rows),
+        "by_severity": {level: severities[level] for level in COLOURS if level in severities},
+        "amount_at_risk": {currency: str(risk[currency]) for currency in sorted(risk)},
+    }

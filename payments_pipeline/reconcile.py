@@ -1,0 +1,98 @@
+"""Runs the project's Dagster jobs in this process, for the command line: no daemon, the same definitions.
+
+Belongs here: executing jobs and evaluating sensors. Does not belong here: what they do, or how results are shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Connection, MetaData, Table, inspect, select
+
+from payments_pipeline.config import Settings, load_settings
+from payments_pipeline.definitions import build_defs
+from payments_pipeline.errors import PermanentError
+from payments_pipeline.resources import default_resources
+
+NIGHTLY = "nightly_reconciliation"
+
+
+class LocalRuns:
+    """The definitions for these settings at a fixed time (or the wall clock), on one Dagster instance."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, as_of: datetime | None) -> None:
+        self.instance = instance
+        self.definitions = build_defs(default_resources(settings, as_of))
+
+    def run(self, job: str, run_config: Any = None, tags: dict[str, str] | None = None) -> bool:
+        """Execute a job to its end; False when it failed (its log says why)."""
+        definition = self.definitions.resolve_job_def(job)
+        result = definition.execute_in_process(
+            instance=self.instance, run_config=run_config, tags=tags, raise_on_error=False
+        )
+        return result.success
+
+    def tick(self, sensor: str) -> int:
+        """Evaluate a sensor once and execute the runs it asks for; returns how many those were.
+
+        Raises:
+            PermanentError: a run it asked for failed.
+        """
+        definition = self.definitions.resolve_sensor_def(sensor)
+        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions, sensor_name=sensor)
+        requests = definition.evaluate_tick(context).run_requests or []
+        for request in requests:
+            job = request.job_name or definition.job_name
+            if not self.run(job, request.run_config, dict(request.tags)):
+                raise PermanentError(
+                    f"The run that sensor {sensor} asked for failed.", where=f"job {job}", remedy="Read its log above."
+                )
+        return len(requests)
+
+
+@contextmanager
+def local_runs(settings: Settings, as_of: datetime | None) -> Iterator[LocalRuns]:
+    """Jobs on an instance in memory: nothing of these runs shows up in the UI."""
+    with quiet_dagster(), dg.DagsterInstance.ephemeral() as instance:
+        yield LocalRuns(settings, instance, as_of)
+
+
+@contextmanager
+def quiet_dagster() -> Iterator[None]:
+    """Only errors of Dagster's own log; a run's hundreds of event lines belong to the UI."""
+    logger = logging.getLogger("dagster")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def report_rows(connection: Connection, report: str) -> list[dict[str, Any]]:
+    """Rows of a materialised report; empty when it was never run."""
+    if not inspect(connection).has_table(report, schema="reports"):
+        return []
+    table = Table(report, MetaData(), schema="reports", autoload_with=connection)
+    return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+def environment_settings(values: dict[str, str], home: Path) -> Settings:
+    """Settings from these variables alone: neither the process's environment nor a .env file leaks in."""
+    hidden = {name.upper() for name in Settings.model_fields} & set(os.environ)
+    saved = {name: os.environ.pop(name) for name in hidden}
+    try:
+        fields = {name.lower(): value for name, value in values.items() if name.lower() in Settings.model_fields}
+        return load_settings(_env_file=None, payments_home=home, **fields)
+    finally:
+        os.environ.update(saved)

@@ -1,0 +1,162 @@
+"""What Stripe's capture and cancel change, their refusals, and idempotency keys.
+
+Belongs here: POST requests. Does not belong here: authentication and reading (stripe_api.py).
+Sources: https://docs.stripe.com/api/payment_intents/capture, …/cancel, https://docs.stripe.com/api/idempotent_requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from payments_pipeline.sandbox.state import Json, StripeState
+from payments_pipeline.sandbox.stripe_errors import not_found, refuse
+from payments_pipeline.sandbox.wire import Call, RefusalError, Reply, json_reply
+
+Action = Literal["capture", "cancel"]
+
+MAX_KEY_LENGTH = 255
+KNOWN = {
+    "capture": frozenset(
+        {"amount_to_capture", "application_fee_amount", "expand", "final_capture", "metadata",
+         "statement_descriptor", "statement_descriptor_suffix", "transfer_data"}
+    ),
+    "cancel": frozenset({"cancellation_reason", "expand"}),
+}  # fmt: skip
+CANCELLATION_REASONS = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
+CANCELLABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")
+
+
+def perform(state: StripeState, action: Action, intent_id: str, call: Call, request_id: str, *, now: int) -> Reply:
+    """Run an action once for each idempotency key; a replay answers what was stored, even an error.
+
+    Args:
+        now: Unix seconds, stamped on what changes.
+
+    Raises:
+        RefusalError: parameters are malformed or the key was used for another request; nothing is stored then.
+    """
+    stored = _replay(state, call)
+    if stored is not None:
+        return stored
+    params = _parameters(action, call)
+    try:
+        intent = state.payment_intents.get(intent_id)
+        if intent is None:
+            raise not_found("payment_intent", intent_id, param="intent")
+        if action == "capture":
+            _capture(state, intent, params.get("amount_to_capture"), now)
+        else:
+            _cancel(state, intent, params.get("cancellation_reason"), now)
+        reply = json_reply(200, intent)
+    except RefusalError as refusal:
+        reply = refusal.reply
+    remember(state, call, reply, request_id)
+    return reply
+
+
+def remember(state: StripeState, call: Call, reply: Reply, request_id: str) -> None:
+    """Store the answer under the request's idempotency key, if it has one, over an earlier one."""
+    key = call.headers.get("idempotency-key")
+    if key and call.method == "POST":
+        state.idempotency[key] = (_fingerprint(call), reply.status, reply.body, request_id)
+
+
+def _replay(state: StripeState, call: Call) -> Reply | None:
+    key = call.headers.get("idempotency-key")
+    if not key:
+        return None
+    if len(key) > MAX_KEY_LENGTH:
+        raise refuse(
+            400, f"Idempotency keys can be at most {MAX_KEY_LENGTH} characters long.", kind="idempotency_error"
+        )
+    if key not in state.idempotency:
+        return None
+    fingerprint, status, body, request_id = state.idempotency[key]
+    if fingerprint != _fingerprint(call):
+        raise refuse(
+            400,
+            "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+            f"Try using a key other than '{key}' if you meant to execute a different request.",
+            kind="idempotency_error",
+        )
+    return Reply(status, body, {"Idempotent-Replayed": "true", "Idempotency-Key": key, "Original-Request": request_id})
+
+
+def _fingerprint(call: Call) -> str:
+    text = f"{call.path.rstrip('/')}\n{sorted(call.form())}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parameters(action: Action, call: Call) -> dict[str, str]:
+    params = dict(call.form())
+    for name in params:
+        if name.partition("[")[0] not in KNOWN[action]:
+            raise refuse(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+    amount = params.get("amount_to_capture", "1")
+    if not amount.lstrip("-").isdigit():
+        raise refuse(400, f"Invalid integer: {amount}", code="parameter_invalid_integer", param="amount_to_capture")
+    reason = params.get("cancellation_reason")
+    if reason is not None and reason not in CANCELLATION_REASONS:
+        raise refuse(
+            400,
+            "Invalid cancellation_reason: must be one of duplicate, fraudulent, requested_by_customer, or abandoned",
+            param="cancellation_reason",
+        )
+    return params
+
+
+def _capture(state: StripeState, intent: Json, asked: str | None, now: int) -> None:
+    status = intent["status"]
+    if status != "requires_capture":
+        already = " because it has already been captured" if status == "succeeded" else ""
+        raise refuse(
+            400,
+            f"This PaymentIntent could not be captured{already or f' because it has a status of {status}'}. Only a "
+            "PaymentIntent with one of the following statuses may be captured: requires_capture.",
+            code="payment_intent_unexpected_state", payment_intent=intent,
+        )  # fmt: skip
+    charge = state.charges.get(str(intent.get("latest_charge")))
+    deadline = _capture_before(charge)
+    if deadline is not None and deadline <= now:
+        raise refuse(
+            400, "The charge cannot be captured as the authorization has expired.",
+            code="capture_charge_authorization_expired", charge=charge and charge["id"], payment_intent=intent,
+        )  # fmt: skip
+    capturable = int(intent.get("amount_capturable") or intent["amount"])
+    amount = capturable if asked is None else int(asked)
+    if amount > capturable:
+        raise refuse(
+            400, "The requested capture amount is greater than the authorized amount.",
+            code="amount_too_large", param="amount_to_capture", payment_intent=intent,
+        )  # fmt: skip
+    if amount < 1:
+        raise refuse(
+            400, "This value must be greater than or equal to 1.",
+            code="parameter_invalid_integer", param="amount_to_capture",
+        )  # fmt: skip
+    intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
+    if charge is not None:
+        charge.update(status="succeeded", captured=True, paid=True, amount_captured=amount)
+
+
+def _cancel(state: StripeState, intent: Json, reason: str | None, now: int) -> None:
+    status = intent["status"]
+    if status not in CANCELLABLE:
+        raise refuse(
+            400,
+            f"You cannot cancel this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
+            f"of the following statuses may be canceled: {', '.join(CANCELLABLE)}.",
+            code="payment_intent_unexpected_state", payment_intent=intent,
+        )  # fmt: skip
+    intent.update(status="canceled", canceled_at=now, cancellation_reason=reason, amount_capturable=0)
+    charge = state.charges.get(str(intent.get("latest_charge")))
+    # Releasing a hold shows on the charge as a full refund of what was never captured.
+    if status == "requires_capture" and charge is not None:
+        charge.update(refunded=True, amount_refunded=charge["amount"])
+
+
+def _capture_before(charge: Json | None) -> int | None:
+    card = ((charge or {}).get("payment_method_details") or {}).get("card") or {}
+    deadline = card.get("capture_before")
+    return deadline if isinstance(deadline, int) else None
