@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import Connection, text
 
+from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import named, read_sql, sql_root
 from payments_pipeline.errors import SchemaError
 
@@ -100,10 +101,8 @@ def _refresh(connection: Connection, view: str, path: Path) -> bool:
 
 
 def _run(connection: Connection, source: str, where: str) -> None:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101  (the engine is built for psycopg 3 only)
     try:
-        driver.execute(source.encode())
+        driver_connection(connection).execute(source.encode())
     except psycopg.Error as error:
         raise SchemaError(
             f"SQL of the contract failed: {str(error).splitlines()[0]}.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from payments_pipeline.config import Settings
@@ -65,3 +66,10 @@ def engine_for(url: str) -> Engine:
         connection.commit()  # type: ignore[attr-defined]
 
     return engine
+
+
+def driver_connection(connection: Connection) -> psycopg.Connection:
+    """The psycopg connection under a SQLAlchemy one, in the same transaction: for COPY and for files of statements."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  (every engine of ours is built for psycopg 3)
+    return driver

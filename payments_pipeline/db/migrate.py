@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psycopg
 from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -12,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from payments_pipeline.db.contract import apply_contract
+from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import SchemaError
 
@@ -72,9 +72,7 @@ def require_current(connection: Connection) -> None:
 def run_revision(module_file: str) -> None:
     """Run the .sql file beside a revision's module, inside Alembic's transaction."""
     source = Path(module_file).with_suffix(".sql").read_text(encoding="utf-8")
-    driver = op.get_bind().connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101  (the engine is built for psycopg 3 only)
-    driver.execute(source.encode())
+    driver_connection(op.get_bind()).execute(source.encode())
 
 
 def _config(connection: Connection) -> Config:
