@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db import embedded
-from payments_pipeline.db.engine import engine_for
+from payments_pipeline.db.engine import driver_connection, engine_for
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.errors import PermanentError
 from payments_pipeline.present import gather, show_coverage, show_reports, write_json
@@ -71,7 +71,7 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
     with stages.stage("world", f"Planting a world of {users} users (seed {seed}, as of {as_of:%Y-%m-%d %H:%M} UTC)"):
         world = build_world(seed, users, as_of)
         with engine.begin() as connection:
-            write_application(connection.connection.driver_connection, world)
+            write_application(driver_connection(connection), world)
     with Sandbox(world.state) as sandbox:
         environment = sandbox.environment() | {"DATABASE_URL": url.render_as_string(hide_password=False)}
         own = environment_settings(environment, settings.payments_home)

@@ -20,7 +20,7 @@ from sqlalchemy import URL
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db import embedded
-from payments_pipeline.db.engine import dagster_storage_url, engine_for, get_engine
+from payments_pipeline.db.engine import dagster_storage_url, driver_connection, engine_for, get_engine
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.errors import ConfigurationError
 
@@ -79,7 +79,7 @@ def sandbox_world(home: Path, database: str, *, users: int, seed: int, as_of: da
     upgrade(engine)
     world = build_world(seed, users, as_of)
     with engine.begin() as connection:
-        write_application(connection.connection.driver_connection, world)
+        write_application(driver_connection(connection), world)
     with Sandbox(world.state) as sandbox:
         yield {**sandbox.environment(), "DATABASE_URL": _shown(url)}
 

@@ -71,9 +71,21 @@ class ResponseError(PermanentError):
     """The provider answered something that is not its API: invalid JSON, a missing list, an unknown 4xx."""
 
 
+class NotFoundError(ResponseError):
+    """The provider does not have the object or path asked for (404)."""
+
+
 class PreconditionError(PermanentError):
     """A repair was refused because the world is not as it was when the repair was planned."""
 
 
 class UnclearOutcomeError(TransientError):
     """A call that changes something may or may not have taken effect; read the object before anything else."""
+
+
+class ChannelGoneError(PermanentError):
+    """A notification channel refuses everything, e.g. its webhook was deleted; other messages would fare no better."""
+
+
+class MessageGoneError(PermanentError):
+    """The message that should be edited is not there any more."""

@@ -30,13 +30,14 @@ class LocalRuns:
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, as_of: datetime | None) -> None:
         self.instance = instance
-        self.definitions = build_defs(default_resources(settings, as_of))
+        self.resources = default_resources(settings, as_of)
+        self.definitions = build_defs(self.resources)
 
     def run(self, job: str, run_config: Any = None, tags: dict[str, str] | None = None) -> bool:
         """Execute a job to its end; False when it failed (its log says why)."""
         definition = self.definitions.resolve_job_def(job)
         result = definition.execute_in_process(
-            instance=self.instance, run_config=run_config, tags=tags, raise_on_error=False
+            instance=self.instance, run_config=_quiet(run_config), tags=tags, raise_on_error=False
         )
         return result.success
 
@@ -47,11 +48,11 @@ class LocalRuns:
             PermanentError: a run it asked for failed.
         """
         definition = self.definitions.resolve_sensor_def(sensor)
-        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions, sensor_name=sensor)
-        requests = definition.evaluate_tick(context).run_requests or []
+        with dg.build_sensor_context(instance=self.instance, resources=self.resources) as context:
+            requests = definition.evaluate_tick(context).run_requests or ()
         for request in requests:
             job = request.job_name or definition.job_name
-            if not self.run(job, request.run_config, dict(request.tags)):
+            if job is None or not self.run(job, request.run_config, dict(request.tags)):
                 raise PermanentError(
                     f"The run that sensor {sensor} asked for failed.", where=f"job {job}", remedy="Read its log above."
                 )
@@ -77,6 +78,12 @@ def quiet_dagster() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
+
+
+def _quiet(run_config: Any) -> dict[str, Any]:
+    """The run's own configuration, with a console that shows errors only."""
+    given = run_config.to_config_dict() if isinstance(run_config, dg.RunConfig) else dict(run_config or {})
+    return given | {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def report_rows(connection: Connection, report: str) -> list[dict[str, Any]]:

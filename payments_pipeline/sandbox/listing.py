@@ -5,12 +5,12 @@ Belongs here: the index that all list endpoints share. Does not belong here: fil
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 
-from payments_pipeline.sandbox.state import Json
+from payments_pipeline.sandbox.state import Json, Store
 
 Key = tuple[int, str]
 
@@ -18,36 +18,35 @@ Key = tuple[int, str]
 class Listing:
     """Ascending (moment, id) of every object of one store.
 
-    A store is a plain dict, so changes are noticed by its length and its newest key: objects added at the end are
-    inserted, anything else rebuilds the index. An object's moment must not change once it was listed.
+    The store's own counters of added and removed keys tell what changed since the last call: a few added keys are
+    inserted, anything else rebuilds the index. Replacing an object keeps its place, even if its moment changed.
     """
 
     def __init__(self, moment: Callable[[Json], int]) -> None:
         self._moment = moment
         self._keys: list[Key] = []
-        self._last: str | None = None
+        self._store: Store | None = None
+        self._added = self._removed = 0
 
-    def keys(self, objects: dict[str, Json]) -> list[Key]:
+    def keys(self, objects: Store) -> list[Key]:
         """The index, brought up to date with `objects`; do not change it. Call it under the state's lock."""
-        last = next(reversed(objects), None)
-        added = len(objects) - len(self._keys)
-        if added == 0 and last == self._last:
-            return self._keys
-        fresh = self._appended(objects, added)
-        if fresh is None:
+        added = objects.added - self._added
+        if objects is not self._store or objects.removed != self._removed or added > 1 + len(self._keys) // 10:
             self._keys = sorted((self._moment(obj), name) for name, obj in objects.items())
+            self._store = objects
         else:
-            for name in fresh:
+            for name in islice(reversed(objects), added):
                 insort(self._keys, (self._moment(objects[name]), name))
-        self._last = last
+        self._added, self._removed = objects.added, objects.removed
         return self._keys
 
-    def _appended(self, objects: dict[str, Json], added: int) -> list[str] | None:
-        """Names added since last time when that is all that happened and they are few; else None."""
-        if self._last is None or not 0 < added <= 1 + len(self._keys) // 10:
-            return None
-        names = list(islice(reversed(objects), added + 1))
-        return names[:-1] if names[-1] == self._last else None
+    def key_of(self, objects: Store, name: str) -> Key:
+        """Where `name`, which must be in `objects`, stands in the index; a changed moment costs a search."""
+        keys, guess = self.keys(objects), (self._moment(objects[name]), name)
+        place = bisect_left(keys, guess)
+        if place < len(keys) and keys[place] == guess:
+            return guess
+        return next(key for key in keys if key[1] == name)
 
 
 def epoch_seconds(obj: Json) -> int:

@@ -7,12 +7,65 @@ world puts in (world.py).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 Json = dict[str, Any]
+
+
+class Store(dict[str, Json]):
+    """Objects by id; counts the keys that came and went, so that an index over it knows what it has to catch up with.
+
+    Replacing an object under its key counts as neither. While nothing was removed, the newest keys are the last ones.
+
+    Attributes:
+        added: keys ever added.
+        removed: keys ever removed.
+    """
+
+    added = 0
+    removed = 0
+
+    def __init__(self, *initial: Any, **named: Any) -> None:
+        super().__init__(*initial, **named)
+        self.added = len(self)
+
+    def __setitem__(self, key: str, value: Json) -> None:
+        if key not in self:
+            self.added += 1
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self.removed += 1
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self.removed += key in self
+        return super().pop(key, *default)
+
+    def popitem(self) -> tuple[str, Json]:
+        item = super().popitem()
+        self.removed += 1
+        return item
+
+    def clear(self) -> None:
+        self.removed += len(self)
+        super().clear()
+
+    def setdefault(self, key: str, default: Json) -> Json:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *others: Any, **named: Any) -> None:
+        for key, value in dict(*others, **named).items():
+            self[key] = value
+
+    def __ior__(self, other: Mapping[str, Json] | Iterable[tuple[str, Json]]) -> Self:  # type: ignore[override,misc]
+        self.update(other)
+        return self
 
 
 def system_clock() -> datetime:
@@ -22,9 +75,13 @@ def system_clock() -> datetime:
 
 @dataclass
 class StripeState:
-    """Objects by id. An intent's `latest_charge` is stored as a charge id; the server expands it on request.
+    """Objects by id; what they refer to (an intent's `latest_charge`) is stored as an id and expanded on request.
 
     Attributes:
+        customers: a deleted one stays with all its fields and `deleted: True`; the API shows only that it is gone.
+        payout_transactions: ids of the balance transactions that an automatic payout paid out, by payout.
+        api_version: version in which new events are rendered.
+        sequence: how many ids were handed out by operations (stripe_ledger.py).
         expired_keys: answered as expired, while other unknown keys are answered as invalid.
         idempotency: by key: fingerprint of the first request, status, body and request id of its stored answer.
     """
@@ -32,9 +89,21 @@ class StripeState:
     account_id: str = "acct_sandbox"
     livemode: bool = False
     api_keys: set[str] = field(default_factory=lambda: {"sk_test_sandbox"})
-    payment_intents: dict[str, Json] = field(default_factory=dict)
-    charges: dict[str, Json] = field(default_factory=dict)
-    refunds: dict[str, Json] = field(default_factory=dict)
+    payment_intents: Store = field(default_factory=Store)
+    charges: Store = field(default_factory=Store)
+    refunds: Store = field(default_factory=Store)
+    disputes: Store = field(default_factory=Store)
+    payouts: Store = field(default_factory=Store)
+    transfers: Store = field(default_factory=Store)
+    transfer_reversals: Store = field(default_factory=Store)
+    balance_transactions: Store = field(default_factory=Store)
+    checkout_sessions: Store = field(default_factory=Store)
+    subscriptions: Store = field(default_factory=Store)
+    customers: Store = field(default_factory=Store)
+    events: Store = field(default_factory=Store)
+    payout_transactions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    api_version: str = "2026-10-28.endive"
+    sequence: int = 0
     expired_keys: set[str] = field(default_factory=set)
     idempotency: dict[str, tuple[str, int, bytes, str]] = field(default_factory=dict)
 
@@ -47,7 +116,7 @@ class NowPaymentsState:
     email: str = "finance@example.com"
     password: str = "np-sandbox-password"  # noqa: S105  (the simulated provider's, worth nothing)
     token_seconds: float = 300.0
-    payments: dict[str, Json] = field(default_factory=dict)
+    payments: Store = field(default_factory=Store)
 
 
 @dataclass
@@ -59,7 +128,7 @@ class OkxState:
     passphrase: str = "okx-sandbox-passphrase"  # noqa: S105  (the simulated provider's, worth nothing)
     uid: str = "44705892343619584"
     skew_seconds: float = 0.0
-    deposits: dict[str, Json] = field(default_factory=dict)
+    deposits: Store = field(default_factory=Store)
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""What Stripe's capture and cancel change, their refusals, and idempotency keys.
+"""Stripe's capture and cancel over HTTP: their parameters, their refusals, and idempotency keys.
 
-Belongs here: POST requests. Does not belong here: authentication and reading (stripe_api.py).
+Belongs here: POST requests. Does not belong here: authentication and routes (stripe_api.py), or what a capture changes
+(stripe_life_payments.py).
 Sources: https://docs.stripe.com/api/payment_intents/capture, …/cancel, https://docs.stripe.com/api/idempotent_requests.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from payments_pipeline.sandbox.state import Json, StripeState
+from payments_pipeline.sandbox.state import Json, SandboxState, StripeState
 from payments_pipeline.sandbox.stripe_errors import not_found, refuse
+from payments_pipeline.sandbox.stripe_life import StripeLife
+from payments_pipeline.sandbox.stripe_life_payments import CANCELLABLE
 from payments_pipeline.sandbox.wire import Call, RefusalError, Reply, json_reply
 
 Action = Literal["capture", "cancel"]
@@ -24,30 +27,32 @@ KNOWN = {
     "cancel": frozenset({"cancellation_reason", "expand"}),
 }  # fmt: skip
 CANCELLATION_REASONS = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
-CANCELLABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")
 
 
-def perform(state: StripeState, action: Action, intent_id: str, call: Call, request_id: str, *, now: int) -> Reply:
+def perform(sandbox: SandboxState, action: Action, intent_id: str, call: Call, request_id: str) -> Reply:
     """Run an action once for each idempotency key; a replay answers what was stored, even an error.
 
-    Args:
-        now: Unix seconds, stamped on what changes.
+    What changes is stamped with the sandbox's clock and told by the events feed.
 
     Raises:
         RefusalError: parameters are malformed or the key was used for another request; nothing is stored then.
     """
+    state = sandbox.stripe
     stored = _replay(state, call)
     if stored is not None:
         return stored
     params = _parameters(action, call)
+    now = sandbox.clock()
     try:
         intent = state.payment_intents.get(intent_id)
         if intent is None:
             raise not_found("payment_intent", intent_id, param="intent")
         if action == "capture":
-            _capture(state, intent, params.get("amount_to_capture"), now)
+            amount = _capturable(state, intent, params.get("amount_to_capture"), int(now.timestamp()))
+            intent = StripeLife(sandbox).capture(intent_id, at=now, amount=amount)
         else:
-            _cancel(state, intent, params.get("cancellation_reason"), now)
+            _check_cancellable(intent)
+            intent = StripeLife(sandbox).cancel(intent_id, at=now, reason=params.get("cancellation_reason"))
         reply = json_reply(200, intent)
     except RefusalError as refusal:
         reply = refusal.reply
@@ -106,7 +111,8 @@ def _parameters(action: Action, call: Call) -> dict[str, str]:
     return params
 
 
-def _capture(state: StripeState, intent: Json, asked: str | None, now: int) -> None:
+def _capturable(state: StripeState, intent: Json, asked: str | None, now: int) -> int:
+    """The amount to capture, in minor units; refused unless the hold allows it at `now` (Unix seconds)."""
     status = intent["status"]
     if status != "requires_capture":
         already = " because it has already been captured" if status == "succeeded" else ""
@@ -135,12 +141,10 @@ def _capture(state: StripeState, intent: Json, asked: str | None, now: int) -> N
             400, "This value must be greater than or equal to 1.",
             code="parameter_invalid_integer", param="amount_to_capture",
         )  # fmt: skip
-    intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
-    if charge is not None:
-        charge.update(status="succeeded", captured=True, paid=True, amount_captured=amount)
+    return amount
 
 
-def _cancel(state: StripeState, intent: Json, reason: str | None, now: int) -> None:
+def _check_cancellable(intent: Json) -> None:
     status = intent["status"]
     if status not in CANCELLABLE:
         raise refuse(
@@ -149,11 +153,6 @@ def _cancel(state: StripeState, intent: Json, reason: str | None, now: int) -> N
             f"of the following statuses may be canceled: {', '.join(CANCELLABLE)}.",
             code="payment_intent_unexpected_state", payment_intent=intent,
         )  # fmt: skip
-    intent.update(status="canceled", canceled_at=now, cancellation_reason=reason, amount_capturable=0)
-    charge = state.charges.get(str(intent.get("latest_charge")))
-    # Releasing a hold shows on the charge as a full refund of what was never captured.
-    if status == "requires_capture" and charge is not None:
-        charge.update(refunded=True, amount_refunded=charge["amount"])
 
 
 def _capture_before(charge: Json | None) -> int | None:

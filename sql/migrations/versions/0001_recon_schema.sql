@@ -207,7 +207,7 @@ CREATE TABLE recon.provider_transactions (
 );
 CREATE UNIQUE INDEX provider_transactions_compare
 ON recon.provider_transactions (provider, provider_ref, account)
-INCLUDE (kind, state, amount, currency, amount_refunded, state_changed_at);
+INCLUDE (kind, state, amount, currency, amount_received, received_currency, amount_refunded, state_changed_at);
 CREATE INDEX provider_transactions_holds
 ON recon.provider_transactions (provider_created_at) WHERE state = 'authorized';
 CREATE INDEX provider_transactions_parent
@@ -274,6 +274,15 @@ CREATE TABLE recon.notifications (
 );
 CREATE INDEX notifications_due ON recon.notifications (next_attempt_at) WHERE state IN ('pending', 'sending');
 CREATE INDEX notifications_finding ON recon.notifications (finding_id);
+
+-- Channels that asked us to wait, or do not answer: nothing is sent there before paused_until. A success removes the row.
+CREATE TABLE recon.channel_pauses (
+    channel text PRIMARY KEY,
+    paused_until timestamptz NOT NULL,
+    failures integer NOT NULL,
+    reason text NOT NULL,
+    since timestamptz NOT NULL
+);
 
 -- What may happen by itself.
 CREATE TABLE recon.policies (

@@ -1,0 +1,82 @@
+"""How tables and numbers look in the Dagster UI. Pure: values in, metadata out.
+
+Belongs here: column schemas, previews, sparklines, shared labels of assets. Does not belong here: any query.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from payments_pipeline.db.sql import sql_root
+
+OWNERS = ["team:payments"]
+# The nightly run is due each 24 hours; an hour or two of delay is no alarm.
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
+SPARKS = "▁▂▃▄▅▆▇█"
+PREVIEW_ROWS = 10
+CELL_WIDTH = 60
+
+_TABLE = re.compile(r"^CREATE TABLE recon\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
+_ADDED = re.compile(r"^ALTER TABLE recon\.(\w+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+) ([a-z]+)", re.MULTILINE)
+_COLUMN = re.compile(r"^ {4}([a-z_0-9]+) ([a-z]+)", re.MULTILINE)
+
+
+@cache
+def table_columns() -> dict[str, dict[str, str]]:
+    """Columns of the recon tables with their types, read from the migrations: definitions load without a database."""
+    tables: dict[str, dict[str, str]] = {}
+    for path in sorted((sql_root() / "migrations" / "versions").glob("*.sql")):
+        source = path.read_text(encoding="utf-8")
+        for table, body in _TABLE.findall(source):
+            tables[table] = dict(_COLUMN.findall(body))
+        for table, column, kind in _ADDED.findall(source):
+            tables.setdefault(table, {})[column] = kind
+    return tables
+
+
+def column_schema(columns: Mapping[str, str], descriptions: Mapping[str, str] | None = None) -> dg.TableSchema:
+    """Dagster's schema of `columns` (name -> type)."""
+    texts = descriptions or {}
+    return dg.TableSchema([dg.TableColumn(name, kind, texts.get(name)) for name, kind in columns.items()])
+
+
+def preview(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+    """The first rows as a Markdown table; says so when there are none."""
+    if not rows:
+        return dg.MetadataValue.md("no rows")
+    names = list(rows[0])
+    lines = [_line(names), _line(["---"] * len(names))]
+    lines += [_line([_cell(row[name]) for name in names]) for row in rows[:PREVIEW_ROWS]]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def amounts(by_currency: Mapping[str, Decimal]) -> str:
+    """``{"USD": Decimal("5")}`` as ``5 USD``; several joined by commas, none as ``none``."""
+    return ", ".join(f"{amount:,f} {currency}" for currency, amount in sorted(by_currency.items())) or "none"
+
+
+def counts(by_severity: Mapping[str, int]) -> str:
+    """``{"HIGH": 2}`` as ``HIGH 2``, the worst first."""
+    order = ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+    return ", ".join(f"{name} {by_severity[name]}" for name in order if by_severity.get(name)) or "none"
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """A bar a value, oldest first: ``▁▁▃█``."""
+    top = max(values, default=0)
+    return "".join(SPARKS[value * (len(SPARKS) - 1) // top if top else 0] for value in values)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    short = text if len(text) <= CELL_WIDTH else f"{text[: CELL_WIDTH - 1]}…"
+    return short.replace("\n", " ").replace("|", "\\|")

@@ -1,0 +1,91 @@
+"""One asset a report file: the anomalies that exist now, as a table.
+
+Belongs here: turning a `Report` into an asset with its lineage and metadata. Does not belong here: reading report
+files or running their SQL (`payments_pipeline.reports`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+
+from payments_pipeline.assets.presentation import (
+    FRESHNESS,
+    OWNERS,
+    amounts,
+    column_schema,
+    counts,
+    preview,
+    sparkline,
+)
+from payments_pipeline.config import Settings
+from payments_pipeline.db.contract import CONTRACT
+from payments_pipeline.db.sql import named
+from payments_pipeline.providers.catalogue import SPECS
+from payments_pipeline.reports import Report, ReportResult, materialise
+from payments_pipeline.resources import ClockResource, DatabaseResource
+
+HISTORY_RUNS = 30
+
+
+def report_asset(report: Report) -> dg.AssetsDefinition:
+    """The asset that materialises `reports.<name>`."""
+
+    @dg.asset(
+        key=report.name,
+        group_name="reports",
+        deps=lineage(report.tables),
+        description=_description(report),
+        kinds={"sql", "postgres"},
+        owners=OWNERS,
+        tags={"severity": report.severity.lower()},
+        freshness_policy=FRESHNESS,
+        metadata={
+            "dagster/table_name": f"reports.{report.name}",
+            "dagster/column_schema": column_schema(dict.fromkeys(report.columns, ""), report.columns),
+        },
+    )
+    def build(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        clock: ClockResource,
+        database: DatabaseResource,
+    ) -> dg.MaterializeResult[Any]:
+        result = materialise(
+            database.engine,
+            report,
+            as_of=clock.now(),
+            overrides=settings.report_params.get(report.name, {}),
+            run_id=context.run.run_id,
+        )
+        with database.connect() as connection:
+            history = connection.execute(
+                named("assets/report_history.sql"), {"report": report.name, "max_runs": HISTORY_RUNS}
+            ).scalars()
+            chart = sparkline(list(history))
+        return dg.MaterializeResult(metadata=_metadata(result, chart))
+
+    return build
+
+
+def lineage(tables: Iterable[str]) -> list[str]:
+    """Asset keys among the tables a query reads (with or without schema); constants such as state_map are none."""
+    known = {*CONTRACT, "provider_transactions", *(spec.table for spec in SPECS)}
+    names = {table.rsplit(".", 1)[-1] for table in tables}
+    return sorted(names & known)
+
+
+def _description(report: Report) -> str:
+    action = f"\n\n**Repair**: `{report.action}`" if report.action else ""
+    return f"**{report.title}**\n\n{report.why}\n\n**What to do**: {report.what_to_do}{action}"
+
+
+def _metadata(result: ReportResult, chart: str) -> dict[str, Any]:
+    return {
+        "dagster/row_count": result.rows,
+        "by_severity": counts(result.by_severity),
+        "amount_at_risk": amounts(result.amount_at_risk),
+        "last_runs": chart,
+        "preview": preview(result.preview),
+        "seconds": round(float(result.seconds), 3),
+    }

@@ -1,0 +1,160 @@
+"""Asset checks: can a snapshot be trusted, and does a report have rows.
+
+Belongs here: one thin Dagster check a question, each over one query. Does not belong here: what follows from a bad
+answer for a provider's findings; that is `findings.py` and its coverage rule.
+
+What blocks: two accounts or modes in one table, or an object twice, make every figure downstream wrong, so those checks
+stop the run there. A fetch that is not complete makes only absence unprovable: downstream goes on for the other
+providers, that provider's findings are withheld, and the run fails at its end (`every_provider_was_read`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Row, Select, and_, case, column, false, func, not_, select, table, true
+
+from payments_pipeline.db.sql import named
+from payments_pipeline.providers.base import ResourceSpec
+from payments_pipeline.providers.catalogue import SPECS
+from payments_pipeline.reports import Report
+from payments_pipeline.resources import DatabaseResource, ProvidersResource
+
+COMPLETE = "read_in_full"
+ONE_MODE = "one_mode_an_account"
+NO_DUPLICATES = "no_duplicates"
+EVERY_PROVIDER = "every_provider_was_read"
+EMPTY = "no_rows"
+
+ERROR = dg.AssetCheckSeverity.ERROR
+WARN = dg.AssetCheckSeverity.WARN
+
+
+def all_checks(configured: frozenset[str], reports: Mapping[str, Report]) -> list[dg.AssetChecksDefinition]:
+    """Checks of every asset that can run."""
+    specs = [spec for spec in SPECS if spec.provider in configured]
+    return [
+        *(_snapshot_checks(spec) for spec in specs),
+        *(_report_check(report) for report in reports.values()),
+        every_provider_was_read,
+    ]
+
+
+def _snapshot_checks(spec: ResourceSpec) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{spec.table}_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                COMPLETE, asset=spec.table, description="The newest fetch read every page and rejected no object."
+            ),
+            dg.AssetCheckSpec(
+                ONE_MODE,
+                asset=spec.table,
+                blocking=True,
+                description="No account has live and test objects side by side.",
+            ),
+            dg.AssetCheckSpec(
+                NO_DUPLICATES,
+                asset=spec.table,
+                blocking=True,
+                description="No object is stored under two accounts.",
+            ),
+        ],
+    )
+    def run(database: DatabaseResource) -> Iterator[dg.AssetCheckResult]:
+        with database.connect() as connection:
+            fetches = connection.execute(named("checks/newest_coverage.sql"), {"providers": [spec.provider]}).all()
+            stored = connection.execute(_stored(spec.table)).one()
+        problem = unread([(spec.provider, spec.name)], fetches)
+        yield _result(spec.table, COMPLETE, problem.get((spec.provider, spec.name), ""))
+        yield _result(spec.table, ONE_MODE, _count(stored.mixed_accounts, "accounts have live and test objects"))
+        yield _result(
+            spec.table,
+            NO_DUPLICATES,
+            _count(stored.duplicates, "objects are stored under two accounts: remove the retired account's rows"),
+        )
+
+    return run
+
+
+@dg.asset_check(
+    name=EVERY_PROVIDER,
+    asset="findings",
+    blocking=True,
+    description=(
+        "Every configured provider was read in full. If not, findings that need it are withheld and the run ends as "
+        "failed, after all else was done."
+    ),
+)
+def every_provider_was_read(database: DatabaseResource, providers: ProvidersResource) -> dg.AssetCheckResult:
+    """The verdict at the end of the nightly run."""
+    configured = providers.configured
+    wanted = [(spec.provider, spec.name) for spec in SPECS if spec.provider in configured]
+    with database.connect() as connection:
+        fetches = connection.execute(named("checks/newest_coverage.sql"), {"providers": sorted(configured)}).all()
+    problems = unread(wanted, fetches)
+    text = "; ".join(f"{provider} {resource}: {why}" for (provider, resource), why in sorted(problems.items()))
+    return _result("findings", EVERY_PROVIDER, text)
+
+
+def _stored(raw_table: str) -> Select[tuple[int, int]]:
+    """How many accounts mix modes, and how many objects several accounts have.
+
+    Built rather than read from a file because only the table's name differs. An object can be twice only where there
+    are several accounts (the primary key sees to the rest), and grouping millions of rows for nothing is not free.
+    """
+    raw = table(raw_table, column("account"), column("object_id"), column("livemode"), schema="recon")
+    live, test = func.bool_or(raw.c.livemode == true()), func.bool_or(raw.c.livemode == false())
+    mixed = select(raw.c.account).group_by(raw.c.account).having(and_(live, test)).subquery()
+    twice = select(raw.c.object_id).group_by(raw.c.object_id).having(func.count() > 1).subquery()
+    one_account = select(func.min(raw.c.account).is_not_distinct_from(func.max(raw.c.account))).scalar_subquery()
+    return select(
+        select(func.count()).select_from(mixed).scalar_subquery().label("mixed_accounts"),
+        case(
+            (not_(one_account), select(func.count()).select_from(twice).scalar_subquery()),
+            else_=0,
+        ).label("duplicates"),
+    )
+
+
+def _report_check(report: Report) -> dg.AssetChecksDefinition:
+    @dg.asset_check(name=EMPTY, asset=report.name, description="A healthy day: nothing to report.")
+    def run(database: DatabaseResource) -> dg.AssetCheckResult:
+        with database.connect() as connection:
+            rows = connection.execute(named("checks/newest_report_run.sql"), {"report": report.name}).scalar() or 0
+        return _result(report.name, EMPTY, _count(rows, "rows"), severity=WARN)
+
+    return run
+
+
+def unread(wanted: Sequence[tuple[str, str]], fetches: Sequence[Row[Any]]) -> dict[tuple[str, str], str]:
+    """Which (provider, resource) can't be trusted, and why.
+
+    Args:
+        wanted: what should have been read.
+        fetches: newest fetch of each (provider, resource, account), as `checks/newest_coverage.sql` gives them.
+    """
+    problems = {}
+    for key in wanted:
+        own = [fetch for fetch in fetches if (fetch.provider, fetch.resource) == key]
+        if not own:
+            problems[key] = "never read"
+        bad = [fetch.error or "incomplete" for fetch in own if not fetch.complete]
+        if bad:
+            problems[key] = ", ".join(bad)
+    return problems
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number else ""
+
+
+def _result(asset: str, check: str, problem: str, severity: dg.AssetCheckSeverity = ERROR) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check,
+        passed=not problem,
+        severity=severity,
+        description=problem or None,
+        metadata={"problem": problem} if problem else {},
+    )

@@ -1,0 +1,65 @@
+"""Coverage: the certificate of a fetch, without which nothing may be called absent.
+
+Belongs here: its fields, storing and reading it. Does not belong here: fetching (snapshot.py), judging by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from payments_pipeline.db.sql import named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What one fetch read; the fields of recon.coverage.
+
+    Attributes:
+        mode: backfill, incremental, sweep or reread.
+        window_from, window_to: half-open range of the provider's creation times, UTC.
+        as_of: the moment the run reconciles for.
+        pages: answers of the list call.
+        objects: objects read, the rejected included; one repeated at a page border counts once.
+        rows_written: raw rows inserted or replaced; unchanged objects write nothing.
+        rejected: objects that could not be read; see recon.rejected_objects.
+        complete: everything in the window was read and stored. Only then does absence mean anything.
+        error: why it is not complete, and what to do.
+        coverage_id: None until stored.
+    """
+
+    provider: str
+    account: str
+    livemode: bool
+    resource: str
+    mode: str
+    window_from: datetime
+    window_to: datetime
+    as_of: datetime
+    pages: int
+    objects: int
+    rows_written: int
+    rejected: int
+    complete: bool
+    error: str | None
+    run_id: str | None
+    started_at: datetime
+    finished_at: datetime
+    coverage_id: int | None = None
+
+
+def stored(connection: Connection, coverage: Coverage) -> Coverage:
+    """Write the certificate, in the caller's transaction, which also holds the rows it speaks of.
+
+    Returns:
+        The same, with its coverage_id.
+    """
+    number = connection.execute(named("ingest/coverage_store.sql"), asdict(coverage)).scalar_one()
+    return replace(coverage, coverage_id=number)
+
+
+def latest(connection: Connection) -> list[Coverage]:
+    """The newest certificate of each (provider, account, resource), in that order."""
+    return [Coverage(**row) for row in connection.execute(named("ingest/coverage_latest.sql")).mappings()]

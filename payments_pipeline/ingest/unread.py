@@ -1,0 +1,58 @@
+"""Certificates for a fetch that never began: the provider refused to say who we are.
+
+Belongs here: withdrawing trust from what was read before. Does not belong here: fetches that began (snapshot.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from payments_pipeline.errors import PaymentsPipelineError
+from payments_pipeline.ingest.coverage import Coverage, latest, stored
+from payments_pipeline.providers.base import Clock, Window
+
+
+def certify_unread(
+    engine: Engine,
+    provider: str,
+    resource: str,
+    window: Window,
+    error: PaymentsPipelineError,
+    *,
+    as_of: datetime,
+    mode: str,
+    run_id: str | None,
+    clock: Clock,
+) -> list[Coverage]:
+    """Write an incomplete certificate for each account that was read before; yesterday's must not stand for today.
+
+    Returns:
+        The certificates; none where nothing was ever read: there is no trust to withdraw.
+    """
+    with engine.begin() as connection:
+        known = [one for one in latest(connection) if (one.provider, one.resource) == (provider, resource)]
+        return [
+            stored(
+                connection,
+                replace(
+                    one,
+                    mode=mode,
+                    window_from=window.start,
+                    window_to=window.end,
+                    as_of=as_of,
+                    pages=0,
+                    objects=0,
+                    rows_written=0,
+                    rejected=0,
+                    complete=False,
+                    error=str(error),
+                    run_id=run_id,
+                    started_at=clock(),
+                    finished_at=clock(),
+                ),
+            )
+            for one in known
+        ]

@@ -1,0 +1,39 @@
+"""Who a key belongs to, where the provider can't say it: a fingerprint as account id, and live or test by address.
+
+Belongs here: rules for providers without an account endpoint. Does not belong here: asking a provider.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from payments_pipeline.errors import WrongAccountError
+from payments_pipeline.providers.base import Account
+
+FINGERPRINT_DIGITS = 8
+
+
+def key_fingerprint(prefix: str, key: str) -> str:
+    """A short, stable account id made from a key: ``np_1a2b3c4d``. It does not give the key away."""
+    return f"{prefix}_{sha256(key.encode()).hexdigest()[:FINGERPRINT_DIGITS]}"
+
+
+def livemode_of(base_url: str) -> bool:
+    """False only where the host calls itself a sandbox (``api-sandbox.nowpayments.io``); a proxy carries live money."""
+    return "sandbox" not in (urlsplit(base_url).hostname or "")
+
+
+def expect(found: Account, expected: str | None) -> Account:
+    """`found`, if it is the account expected or none is.
+
+    Raises:
+        WrongAccountError: another account answered.
+    """
+    if expected is not None and found.account != expected:
+        raise WrongAccountError(
+            f"{found.provider} answered for account {found.account}, expected is {expected}.",
+            where=found.provider,
+            remedy="Use that account's key, or correct the expected account.",
+        )
+    return found

@@ -1,0 +1,107 @@
+"""Calls to Stripe through its official client: authentication, time-out, our retries, errors in our words.
+
+Belongs here: one request. Does not belong here: lists and paging (stripe.py), what an object means (stripe_objects.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import requests
+import stripe
+
+from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, ResponseError, TransientError
+from payments_pipeline.providers.http import Sleep, failure, parse_json, redact, retrying
+
+
+class _BodyKeeper(stripe.RequestsClient):
+    """Keeps successful bodies for us and shows the library an empty object.
+
+    The library would parse every body into OrderedDicts with the standard json module, which costs several times the
+    request itself on a fast line; a custom HTTP client is its documented way in. Errors stay the library's.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self._kept = threading.local()
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        content, status, answer_headers = super().request(method, url, headers, post_data)
+        if not 200 <= status < 300:  # noqa: PLR2004
+            return content, status, answer_headers
+        self._kept.body = content
+        return b"{}", status, answer_headers
+
+    def take(self) -> bytes:
+        """The body of this thread's last successful request."""
+        body: bytes = self._kept.body
+        return body
+
+
+class StripeCalls:
+    """GET requests with our retries: the library's own skip 429 and ignore Retry-After, so they are switched off."""
+
+    def __init__(self, api_key: str, base: str, *, timeout: float, max_attempts: int, sleep: Sleep) -> None:
+        if any(character.isspace() or not character.isprintable() for character in api_key):
+            raise ConfigurationError(
+                "The Stripe key holds a space or line break.", where="STRIPE_API_KEY", remedy="Copy it again."
+            )
+        self._api_key = api_key
+        self._max_attempts = max_attempts
+        self._sleep = sleep
+        self._http = _BodyKeeper(timeout)
+        self._client = stripe.StripeClient(
+            api_key, base_addresses={"api": base.rstrip("/")}, max_network_retries=0, http_client=self._http
+        )
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The parsed body of one GET.
+
+        Raises:
+            TransientError, CredentialsError, NotFoundError, ResponseError: see `http.HttpClient.request`.
+        """
+        return retrying(lambda: self._once(path, params), max_attempts=self._max_attempts, sleep=self._sleep)
+
+    def _once(self, path: str, params: Mapping[str, Any]) -> Any:
+        where = f"GET {path}"
+        try:
+            self._client.raw_request("get", path, **params)
+        except stripe.APIConnectionError as error:
+            raise self._unreachable(error, where) from error
+        except stripe.StripeError as error:
+            status = error.http_status or 0
+            raise failure(
+                429 if error.code == "rate_limit" or isinstance(error, stripe.RateLimitError) else status,
+                system="stripe",
+                where=where,
+                message=redact(error.user_message or "", [self._api_key]),
+                headers=error.headers or {},
+                key_hint="STRIPE_API_KEY",
+            ) from error
+        body = self._http.take()
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            # orjson refuses a whole page over one lone surrogate or 20-digit integer; the standard module lets the
+            # page through, and the one object is rejected where it is read.
+            return parse_json(body, where=f"stripe {where}")
+
+    @staticmethod
+    def _unreachable(error: stripe.APIConnectionError, where: str) -> PaymentsPipelineError:
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, requests.exceptions.SSLError):
+            return ResponseError(
+                "Stripe's certificate can't be verified.",
+                where=f"stripe {where}",
+                remedy="Check STRIPE_API_BASE and the certificates trusted on this machine.",
+            )
+        return TransientError(
+            f"No answer from Stripe ({type(cause).__name__ if cause else 'connection failed'}).",
+            where=f"stripe {where}",
+            remedy="Check that STRIPE_API_BASE can be reached from here.",
+        )

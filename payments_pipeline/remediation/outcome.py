@@ -1,0 +1,76 @@
+"""Writes down what became of an action: its state, and the audit row of that step.
+
+Belongs here: the two writes that end every step. Does not belong here: deciding which way it ended (actions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from payments_pipeline.db.sql import named
+from payments_pipeline.remediation import audit
+from payments_pipeline.remediation.facts import Facts, canonical
+from payments_pipeline.remediation.kinds import Order
+from payments_pipeline.remediation.planning import ActionView, view_of
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """How an action stands after `apply`.
+
+    Attributes:
+        state: verified, rejected or failed; proposed or approved when policy does not let it run. For a dry run: the
+            state it would reach, nothing being written.
+        effects: what was, or would be, changed: ``{"what", "field", "before", "after"}``.
+        reason: why it was rejected, failed or held back; for a verified one, why it was proposed.
+    """
+
+    action_id: int
+    state: str
+    effects: Sequence[Facts]
+    reason: str | None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended: verified, rejected or failed; the facts before and after; why, unless verified."""
+
+    state: str
+    before: Facts
+    after: Facts
+    reason: str | None = None
+    effects: Sequence[Facts] = ()
+
+
+def finish(connection: Connection, action: Row[Any], order: Order, outcome: Outcome) -> ActionResult:
+    """End an action for good, with its audit row."""
+    result = canonical({"actor": order.actor, "effects": outcome.effects})
+    row = {"action_id": action.action_id, "state": outcome.state, "reason": outcome.reason}
+    connection.execute(named("remediation/finish_action.sql"), row | {"result": result, "at": order.at})
+    reason = outcome.reason or action.reason
+    view = replace(view_of(action), effects=outcome.effects, state=outcome.state, reason=reason)
+    record(connection, view, order, before=outcome.before, after=outcome.after)
+    return ActionResult(action.action_id, outcome.state, outcome.effects, reason)
+
+
+def record(connection: Connection, view: ActionView, order: Order, *, before: Facts, after: Facts | None) -> None:
+    """The audit row of an action that has just reached `view.state`."""
+    audit.append(
+        connection,
+        at=order.at,
+        actor=order.actor,
+        event=f"action.{view.state}",
+        action_id=view.action_id,
+        finding_id=view.finding_id,
+        user_ref=view.target.get("user_id"),
+        payment_ref=view.target.get("payment_id"),
+        reason=view.reason,
+        before=before,
+        after=after,
+        details={"kind": view.kind, "effects": view.effects},
+    )

@@ -1,0 +1,121 @@
+"""From findings to planned repairs: which findings ask for one, whether policy lets them, and what each would change.
+
+Belongs here: reading and deciding, nothing is written. Does not belong here: storing proposals and applying them
+(actions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import DataError
+
+from payments_pipeline.db.sql import named
+from payments_pipeline.remediation.facts import Facts
+from payments_pipeline.remediation.kinds import ActionKind
+from payments_pipeline.remediation.registry import KINDS
+
+MOST_FAILURES = 3
+"""A repair that failed this often on one finding is not proposed again: a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may happen by itself: mode off, propose or auto; approvals needed; most actions in one run."""
+
+    mode: str
+    approvals: int
+    max_per_run: int
+
+
+OFF = Policy("off", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """An action as people see it.
+
+    Attributes:
+        action_id: None for what is not stored: a rehearsal, or a finding whose repair is not due any more.
+        finding_id: the finding it repairs; None when a person chose the target.
+        kind: e.g. activate_subscription.
+        target: whom, e.g. ``{"user_id": "17", "payment_id": "42", "username": "kim"}``.
+        effects: ``{"what", "field", "before", "after"}``, one a value that changes.
+        state: as recon.actions has it; rejected also for what was not even proposed.
+        reason: why it was proposed, or why it was rejected or failed.
+    """
+
+    action_id: int | None
+    finding_id: int | None
+    kind: str
+    target: Mapping[str, str]
+    effects: Sequence[Facts]
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A view and the facts it rests on; facts are None where the view's action is stored already, or was rejected."""
+
+    view: ActionView
+    facts: Facts | None = None
+
+
+def policies(connection: Connection) -> dict[str, Policy]:
+    """Policy by kind; a kind without one is off."""
+    rows = connection.execute(named("remediation/policies.sql"))
+    return {row.action: Policy(row.mode, row.approvals, row.max_per_run) for row in rows}
+
+
+def plans(connection: Connection, *, as_of: datetime, findings: Sequence[int] | None) -> list[Plan]:
+    """A plan for each live finding that names a repair which policy does not switch off.
+
+    Args:
+        findings: only these; None: all.
+    """
+    allowed = policies(connection)
+    chosen = None if findings is None else list(findings)
+    candidates = connection.execute(named("remediation/candidates.sql"), {"findings": chosen}).all()
+    return [
+        _plan(connection, row, KINDS[row.kind], as_of)
+        for row in candidates
+        if row.kind in KINDS and allowed.get(row.kind, OFF).mode != "off"
+    ]
+
+
+def view_of(row: Row[Any]) -> ActionView:
+    """A stored action."""
+    return ActionView(row.action_id, row.finding_id, row.kind, row.target, row.effects, row.state, row.reason)
+
+
+def _plan(connection: Connection, row: Row[Any], kind: ActionKind, as_of: datetime) -> Plan:
+    if row.action_id is not None:
+        stored = connection.execute(named("remediation/read_action.sql"), {"action_id": row.action_id}).one()
+        return Plan(view_of(stored))
+    evidence = row.evidence if isinstance(row.evidence, dict) else {}
+    references = {"user_id": row.user_ref, "payment_id": row.payment_ref}
+    target = kind.target(references | {key: value for key, value in evidence.items() if value is not None})
+    if target is None:
+        return _unfit(row, {}, "The finding does not say whom to repair.")
+    if row.failures >= MOST_FAILURES:
+        return _unfit(row, target, f"The repair has failed {row.failures} times: a person must look.")
+    try:
+        with connection.begin_nested():  # one finding with a malformed id leaves the others alone
+            facts = kind.read(connection, target)
+    except DataError as error:
+        return _unfit(row, target, f"The target can't be read: {str(error.orig).splitlines()[0]}")
+    objection = kind.check(facts, as_of=as_of)
+    if objection is not None:
+        return _unfit(row, target, objection)
+    reason = f"{row.report}: {evidence.get('reason') or 'found'}"
+    effects = kind.plan(facts, as_of=as_of)
+    return Plan(ActionView(None, row.finding_id, row.kind, target, effects, "proposed", reason), facts)
+
+
+def _unfit(row: Row[Any], target: Mapping[str, str], reason: str) -> Plan:
+    return Plan(ActionView(None, row.finding_id, row.kind, target, [], "rejected", reason))

@@ -1,0 +1,120 @@
+"""What sensors and checks decide, without a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from payments_pipeline.assets.presentation import amounts, counts, preview, sparkline
+from payments_pipeline.sensors import (
+    ACTIVATION_GRACE,
+    SUCCESSOR_AFTER,
+    DueNotifications,
+    DueRepair,
+    activation_request,
+    activation_window,
+    alert_request,
+    repair_request,
+)
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+def _waiting(attempts: int = 0, newest_id: int = 9, due: datetime = NOW) -> DueNotifications:
+    return DueNotifications(3, 7, newest_id, attempts, due, due)
+
+
+def _key(request: dg.RunRequest | dg.SkipReason) -> str:
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key is not None
+    return request.run_key
+
+
+def _repair(finding_id: int = 1, episode: int = 1, attempts: int = 0) -> DueRepair:
+    return DueRepair(finding_id, episode, attempts, NOW)
+
+
+def test_nothing_in_the_outbox_starts_nothing() -> None:
+    assert isinstance(alert_request(None, NOW), dg.SkipReason)
+
+
+def test_the_same_outbox_asks_for_the_same_run_until_something_happens() -> None:
+    first = _key(alert_request(_waiting(), NOW))
+
+    assert _key(alert_request(_waiting(), NOW + timedelta(seconds=15))) == first
+    assert _key(alert_request(_waiting(newest_id=10), NOW)) != first
+    assert _key(alert_request(_waiting(attempts=1), NOW)) != first
+
+
+def test_a_retry_that_cost_no_attempt_still_gets_its_own_run() -> None:
+    """A channel that asks for patience does not use up an attempt, but the message is due at another time."""
+    later = NOW + timedelta(seconds=30)
+
+    assert _key(alert_request(_waiting(due=later), later)) != _key(alert_request(_waiting(), later))
+
+
+def test_a_run_that_died_before_it_did_anything_gets_a_successor() -> None:
+    assert _key(alert_request(_waiting(), NOW + SUCCESSOR_AFTER)) != _key(alert_request(_waiting(), NOW))
+    assert _key(repair_request([_repair()], NOW + SUCCESSOR_AFTER)) != _key(repair_request([_repair()], NOW))
+
+
+def test_repair_key_carries_finding_episode_and_attempt() -> None:
+    assert _key(repair_request([_repair(12, 2, 1)], NOW)) == "repair:12.2.1:0"
+    assert _key(repair_request([_repair(12, 3, 0)], NOW)) == "repair:12.3.0:0"
+
+
+def test_many_repairs_are_one_run_whatever_their_order() -> None:
+    findings = [_repair(1), _repair(2), _repair(3)]
+
+    assert _key(repair_request(findings, NOW)) == _key(repair_request(findings[::-1], NOW))
+    assert _key(repair_request(findings, NOW)) != _key(repair_request([*findings[:2], _repair(3, attempts=1)], NOW))
+
+
+def test_repair_run_of_the_sensor_is_in_earnest_and_signed_by_policy() -> None:
+    request = repair_request([_repair()], NOW)
+
+    assert isinstance(request, dg.RunRequest)
+    config = request.run_config["ops"]["repair_live_findings"]["config"]
+    assert config["dry_run"] is False
+    assert config["actor"] == "policy"
+
+
+def test_activation_windows_follow_each_other_without_gap_or_overlap() -> None:
+    _, until = activation_window(None, NOW)
+    since, _ = activation_window(until.isoformat(), NOW + timedelta(seconds=15))
+
+    assert until == NOW - ACTIVATION_GRACE
+    assert since == until
+
+
+def test_activation_window_never_runs_backwards() -> None:
+    since, until = activation_window(NOW.isoformat(), NOW)
+
+    assert since == until
+
+
+def test_payer_without_access_starts_the_probe_and_a_healthy_window_does_not() -> None:
+    assert isinstance(activation_request(0, None, NOW), dg.SkipReason)
+    assert _key(activation_request(2, "77", NOW)).startswith("activation:77:")
+
+
+def test_preview_keeps_markdown_tables_whole() -> None:
+    text = preview([{"name": "a|b\nc", "note": "x" * 100, "none": None}]).md_str
+
+    assert text is not None
+    assert text.splitlines()[0] == "| name | note | none |"
+    assert "a\\|b c" in text
+    assert len(text.splitlines()) == 3
+    assert preview([]).md_str == "no rows"
+
+
+def test_numbers_read_as_people_write_them() -> None:
+    from decimal import Decimal
+
+    assert amounts({"USD": Decimal("1234.50"), "BTC": Decimal("0.00000001")}) == "0.00000001 BTC, 1,234.50 USD"
+    assert amounts({}) == "none"
+    assert counts({"LOW": 1, "CRITICAL": 2, "HIGH": 0}) == "CRITICAL 2, LOW 1"
+    assert sparkline([0, 5, 10]) == "▁▄█"
+    assert sparkline([0, 0]) == "▁▁"
+    assert sparkline([]) == ""

@@ -1,0 +1,229 @@
+"""The nightly reconciliation, run for real: providers over HTTP on loopback, PostgreSQL, a Dagster instance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import Engine, text
+
+from payments_pipeline.config import Settings, load_settings
+from payments_pipeline.db.engine import driver_connection
+from payments_pipeline.definitions import build_defs
+from payments_pipeline.jobs import ActivationConfig, RepairConfig
+from payments_pipeline.resources import default_resources
+from payments_pipeline.sandbox.failures import FaultPlan
+from payments_pipeline.sandbox.server import Sandbox
+from payments_pipeline.sandbox.world import World, build_world, write_application
+from payments_pipeline_tests.conftest import AS_OF
+
+NIGHTLY = "nightly_reconciliation"
+USERS = 60
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("dagster")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(before)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    """A small planted world; its application rows are in the database."""
+    world = build_world(7, USERS, AS_OF)
+    with engine.begin() as connection:
+        write_application(driver_connection(connection), world)
+    return world
+
+
+@pytest.fixture
+def faults() -> FaultPlan:
+    return FaultPlan()
+
+
+@pytest.fixture
+def configured(settings: Settings, world: World, faults: FaultPlan) -> Iterator[Settings]:
+    """Settings that point at the served world with all providers and Discord."""
+    with Sandbox(world.state, faults) as sandbox:
+        values: dict[str, Any] = {name.lower(): value for name, value in sandbox.environment().items()}
+        url = settings.database_url
+        assert url is not None
+        yield load_settings(
+            _env_file=None,
+            **{
+                **values,
+                "database_url": url.get_secret_value(),
+                "payments_home": settings.payments_home,
+                "http_max_attempts": 2,
+            },
+        )
+
+
+def _run(
+    job: str, settings: Settings, instance: dg.DagsterInstance, now: datetime = AS_OF, config: Any = None
+) -> dg.ExecuteInProcessResult:
+    definitions = build_defs(default_resources(settings, now))
+    definition = definitions.resolve_job_def(job)
+    return definition.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+
+
+def _all(engine: Engine, statement: str) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(text(statement)).all())
+
+
+def _checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], bool]:
+    return {
+        (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
+    }
+
+
+def _materialised(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
+
+
+def test_without_credentials_nothing_is_read_and_no_empty_snapshot_is_pretended(
+    engine: Engine, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    result = _run(NIGHTLY, settings, instance)
+
+    assert result.success
+    assert "stripe_payment_intents" not in _materialised(result)
+    assert {"provider_transactions", "activation_gaps", "findings/activation_gaps", "findings"} <= _materialised(result)
+    assert _all(engine, "SELECT 1 FROM recon.coverage") == []
+    graph = build_defs(default_resources(settings)).resolve_asset_graph()
+    node = graph.get(dg.AssetKey("okx_deposits"))
+    assert not node.is_executable
+    assert "Not configured" in (node.description or "")
+
+
+def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
+    engine: Engine, configured: Settings, world: World, instance: dg.DagsterInstance
+) -> None:
+    first = _run(NIGHTLY, configured, instance)
+
+    assert first.success
+    assert {row.complete for row in _all(engine, "SELECT complete FROM recon.coverage")} == {True}
+    gaps = _all(engine, "SELECT finding_id, evidence FROM recon.findings WHERE report = 'activation_gaps'")
+    assert gaps
+    metadata = first.asset_materializations_for_node("activation_gaps")[0].metadata
+    assert metadata["dagster/row_count"].value == len(gaps)
+
+    assert _run("deliver_alerts", configured, instance).success
+    assert world.state.discord.messages
+    assert _all(engine, "SELECT 1 FROM recon.notifications WHERE state <> 'sent'") == []
+
+    earnest = dg.RunConfig(ops={"repair_live_findings": RepairConfig(dry_run=False, actor="test", limit=500)})
+    assert _run("repair_findings", configured, instance, config=earnest).success
+    assert _all(engine, "SELECT 1 FROM recon.actions WHERE state = 'verified'")
+
+    second = _run(NIGHTLY, configured, instance, AS_OF + timedelta(seconds=30))
+    assert second.success
+    left = _all(
+        engine,
+        "SELECT 1 FROM recon.findings WHERE report = 'activation_gaps' AND status <> 'resolved' "
+        "AND coalesce(evidence ->> 'repairable', 'true') = 'true'",
+    )
+    assert left == []
+
+
+def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(
+    engine: Engine, configured: Settings, faults: FaultPlan, instance: dg.DagsterInstance
+) -> None:
+    faults.unauthorized("nowpayments", times=None)
+
+    result = _run(NIGHTLY, configured, instance)
+
+    assert not result.success
+    checks = _checks(result)
+    assert checks["stripe_payment_intents", "read_in_full"]
+    assert not checks["nowpayments_payments", "read_in_full"]
+    assert not checks["findings", "every_provider_was_read"]
+    assert {"provider_transactions", "activation_gaps", "findings"} <= _materialised(result)
+    found = {row.provider for row in _all(engine, "SELECT DISTINCT provider FROM recon.findings")}
+    assert "stripe" in found
+    assert "nowpayments" not in found
+
+
+def test_provider_that_fails_after_a_good_night_is_not_trusted_on_yesterdays_reading(
+    engine: Engine, configured: Settings, faults: FaultPlan, instance: dg.DagsterInstance
+) -> None:
+    assert _run(NIGHTLY, configured, instance).success
+    faults.unauthorized("nowpayments", times=None)
+
+    result = _run(NIGHTLY, configured, instance, AS_OF + timedelta(days=1))
+
+    assert not result.success
+    assert not _checks(result)["nowpayments_payments", "read_in_full"]
+
+
+def test_repair_is_a_dry_run_unless_asked_otherwise(
+    engine: Engine, configured: Settings, instance: dg.DagsterInstance
+) -> None:
+    assert _run(NIGHTLY, configured, instance).success
+    (finding, *_) = _all(
+        engine,
+        "SELECT finding_id FROM recon.findings WHERE report = 'activation_gaps' "
+        "AND coalesce(evidence ->> 'repairable', 'true') = 'true' ORDER BY finding_id",
+    )
+
+    one = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id)})
+    assert _run("activate_subscription", configured, instance, config=one).success
+    assert _run("repair_findings", configured, instance).success
+    assert _all(engine, "SELECT 1 FROM recon.actions") == []
+
+    earnest = dg.RunConfig(
+        ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id, dry_run=False, actor="kim")}
+    )
+    assert _run("activate_subscription", configured, instance, config=earnest).success
+    assert [row.state for row in _all(engine, "SELECT state FROM recon.actions")] == ["verified"]
+
+
+def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
+    engine: Engine, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    config = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=4711)})
+
+    assert not _run("activate_subscription", settings, instance, config=config).success
+
+
+def test_probe_runs_one_report_and_its_findings_only(
+    engine: Engine, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    result = _run("probe_activations", settings, instance)
+
+    assert result.success
+    assert _materialised(result) == {"activation_gaps", "findings/activation_gaps"}
+
+
+def test_objects_of_two_modes_in_one_account_stop_the_run_before_they_are_counted(
+    engine: Engine, configured: Settings, instance: dg.DagsterInstance
+) -> None:
+    assert _run(NIGHTLY, configured, instance).success
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+                UPDATE recon.okx_deposits SET livemode = NOT livemode
+                WHERE object_id = (SELECT min(object_id) FROM recon.okx_deposits)
+            """)
+        )
+
+    result = _run(NIGHTLY, configured, instance, AS_OF + timedelta(seconds=30))
+
+    assert not result.success
+    assert not _checks(result)["okx_deposits", "one_mode_an_account"]
+    assert "provider_transactions" not in _materialised(result)

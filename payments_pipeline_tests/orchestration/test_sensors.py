@@ -1,0 +1,216 @@
+"""Sensors tick on a real Dagster instance over a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import Engine, text
+
+from payments_pipeline.config import Settings
+from payments_pipeline.resources import default_resources
+from payments_pipeline.sensors import activation_probe, alerts_due, repairs_due, run_failed
+from payments_pipeline_tests.conftest import AS_OF
+
+FINDING = text("""
+    INSERT INTO recon.findings (
+        report, fingerprint, episode, status, severity, action, evidence, opened_at, last_seen_at, times_seen
+    ) VALUES (
+        'activation_gaps', :fingerprint, 1, :status, 'CRITICAL', 'activate_subscription', CAST(:evidence AS jsonb),
+        :at, :at, 1
+    ) RETURNING finding_id
+""")
+ACTION = text("""
+    INSERT INTO recon.actions (
+        finding_id, kind, target, precondition, precondition_digest, effects, state, proposed_by, proposed_at
+    ) VALUES (:finding_id, 'activate_subscription', '{}', '{}', '', '[]', :state, 'test', :at)
+""")
+NOTIFICATION = text("""
+    INSERT INTO recon.notifications (dedupe_key, channel, kind, severity, body, state, next_attempt_at, created_at)
+    VALUES (:key, 'discord', 'opened', 'HIGH', '{}', :state, :due, :due)
+""")
+PAYER = text("""
+    WITH plan AS (
+        INSERT INTO public.plans (name, tier, period, price, currency)
+        VALUES ('Gold monthly', 'gold', 'month', 10, 'USD')
+        ON CONFLICT (name) DO UPDATE SET price = 10 RETURNING id
+    ), payer AS (
+        INSERT INTO public.users (username, email, subscription_status, subscription_tier)
+        VALUES ('kim', 'kim@example.com', :status, :tier) RETURNING id
+    )
+    INSERT INTO public.payment_transactions (
+        user_id, plan_id, payment_method, transaction_id, status, amount, currency, updated_at
+    )
+    SELECT payer.id, plan.id, 'stripe', 'pi_1', 'succeeded', 10, 'USD', :at FROM payer, plan
+""")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def _tick(
+    sensor: dg.SensorDefinition,
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    now: datetime = AS_OF,
+    cursor: str | None = None,
+) -> Any:
+    resources = default_resources(settings, now)
+    with dg.build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
+        return sensor.evaluate_tick(context)
+
+
+def _with_discord(settings: Settings) -> Settings:
+    return settings.model_copy(update={"discord_webhook_url": _secret("https://example.com/api/webhooks/1/token")})
+
+
+def _secret(value: str) -> Any:
+    from pydantic import SecretStr
+
+    return SecretStr(value)
+
+
+def _execute(engine: Engine, statement: Any, **values: object) -> Any:
+    with engine.begin() as connection:
+        result = connection.execute(statement, values)
+        return result.scalar() if result.returns_rows else None
+
+
+def test_outbox_waits_quietly_while_no_channel_is_configured(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    _execute(engine, NOTIFICATION, key="a", state="pending", due=AS_OF)
+
+    tick = _tick(alerts_due, instance, settings)
+
+    assert not tick.run_requests
+    assert "DISCORD_WEBHOOK_URL" in tick.skip_message
+
+
+def test_due_notification_starts_one_delivery_run(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    settings = _with_discord(settings)
+    assert not _tick(alerts_due, instance, settings).run_requests
+    _execute(engine, NOTIFICATION, key="sent", state="sent", due=AS_OF)
+    _execute(engine, NOTIFICATION, key="later", state="pending", due=AS_OF + timedelta(minutes=1))
+    assert not _tick(alerts_due, instance, settings).run_requests
+
+    _execute(engine, NOTIFICATION, key="now", state="pending", due=AS_OF)
+    (first,) = _tick(alerts_due, instance, settings).run_requests
+    (again,) = _tick(alerts_due, instance, settings).run_requests
+
+    assert first.run_key == again.run_key
+
+
+def test_repairable_finding_starts_a_repair_run_until_it_is_repaired(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    finding = _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
+
+    (first,) = _tick(repairs_due, instance, settings).run_requests
+    assert first.run_key == f"repair:{finding}.1.0:0"
+
+    _execute(engine, ACTION, finding_id=finding, state="failed", at=AS_OF)
+    (second,) = _tick(repairs_due, instance, settings).run_requests
+    assert second.run_key == f"repair:{finding}.1.1:0"
+
+    _execute(engine, ACTION, finding_id=finding, state="verified", at=AS_OF)
+    assert not _tick(repairs_due, instance, settings).run_requests
+
+
+def test_a_repair_that_keeps_failing_is_left_to_people(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    finding = _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
+    for _ in range(3):
+        _execute(engine, ACTION, finding_id=finding, state="failed", at=AS_OF)
+
+    assert not _tick(repairs_due, instance, settings).run_requests
+
+
+@pytest.mark.parametrize("status", ["acknowledged", "snoozed", "resolved"])
+def test_finding_that_a_person_took_up_or_that_is_over_is_not_repaired(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings, status: str
+) -> None:
+    _execute(engine, FINDING, fingerprint="a", status=status, evidence="{}", at=AS_OF)
+
+    assert not _tick(repairs_due, instance, settings).run_requests
+
+
+def test_finding_without_a_clear_repair_starts_nothing(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    _execute(engine, FINDING, fingerprint="a", status="open", evidence='{"repairable": false}', at=AS_OF)
+
+    assert not _tick(repairs_due, instance, settings).run_requests
+
+
+@pytest.mark.parametrize("mode", ["off", "propose"])
+def test_policy_is_the_gate_of_the_repair_sensor(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings, mode: str
+) -> None:
+    _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
+    _execute(engine, text("UPDATE recon.policies SET mode = :mode"), mode=mode)
+
+    assert not _tick(repairs_due, instance, settings).run_requests
+
+
+def test_payer_without_access_is_probed_once_the_webhook_had_its_time(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    _execute(engine, PAYER, status="inactive", tier="free", at=AS_OF)
+
+    early = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=60))
+    late = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=125), early.cursor)
+    after = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=140), late.cursor)
+
+    assert not early.run_requests
+    assert len(late.run_requests) == 1
+    assert not after.run_requests
+
+
+def test_payer_with_the_tier_that_was_paid_for_is_not_probed(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    _execute(engine, PAYER, status="active", tier="gold", at=AS_OF)
+
+    assert not _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=125)).run_requests
+
+
+def test_failed_run_is_queued_as_an_alert_once(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    @dg.op
+    def explode() -> None:
+        raise RuntimeError("no")
+
+    @dg.job
+    def doomed() -> None:
+        explode()
+
+    result = doomed.execute_in_process(instance=instance, raise_on_error=False)
+    event = result.get_run_failure_event()
+    resources = default_resources(settings, AS_OF)
+    for _ in range(2):
+        context = dg.build_run_status_sensor_context(
+            sensor_name="run_failed",
+            dagster_event=event,
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            resources=resources,
+        )
+        with context:
+            run_failed(context.for_run_failure())
+
+    with engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT kind, channel, body FROM recon.notifications")).all()
+    assert (row.kind, row.channel) == ("failure", "discord")
+    assert "doomed" in row.body["title"]
+    assert row.body["run_url"].endswith(f"/runs/{result.run_id}")

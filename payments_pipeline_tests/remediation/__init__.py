@@ -1,0 +1,1 @@
+"""Scenarios of repairs and of the audit trail."""

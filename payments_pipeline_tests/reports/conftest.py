@@ -1,0 +1,46 @@
+"""The ledger, on one database for all reports' tests: emptied after each test, which is quicker than a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, Engine, create_engine, event, inspect
+
+from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.reports.ledger import Ledger
+
+# What a report reads or writes, beside the application's own tables.
+_OURS = ("provider_transactions", "coverage", "report_runs")
+
+
+@pytest.fixture(scope="package")
+def shared_engine(server: URL) -> Iterator[Engine]:
+    name = "test_reports"
+    admin = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    names = {"name": sql.Identifier(name), "template": sql.Identifier(TEMPLATE)}
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)").format(**names))
+        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
+    engine = create_engine(server.set(database=name))
+    event.listen(engine, "connect", lambda connection, _record: connection.execute("SET TIME ZONE 'UTC'"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(shared_engine: Engine) -> Iterator[Ledger]:
+    yield Ledger(shared_engine)
+    tables = inspect(shared_engine)
+    filled = [
+        *(sql.Identifier("public", table) for table in tables.get_table_names("public")),
+        *(sql.Identifier("recon", table) for table in _OURS),
+    ]
+    made = [sql.Identifier("reports", table) for table in tables.get_table_names("reports")]
+    with shared_engine.begin() as connection:
+        truncate = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(filled))
+        connection.exec_driver_sql(truncate.as_string())
+        for table in made:
+            connection.exec_driver_sql(sql.SQL("DROP TABLE {}").format(table).as_string())

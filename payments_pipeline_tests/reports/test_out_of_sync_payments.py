@@ -1,0 +1,213 @@
+"""Failure catalogue, lines S, H6, C and E7: where the two sides disagree, and where they only seem to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.reports.ledger import Ledger, Row, ago
+
+STATES = [
+    "pending", "processing", "authorized", "paid", "partially_paid", "failed", "canceled", "expired", "refunded",
+    "frozen", "unknown",
+]  # fmt: skip
+CLASSES = [
+    {"pending", "processing"}, {"authorized"}, {"paid"}, {"partially_paid"}, {"refunded"},
+    {"failed", "canceled", "expired"},
+]  # fmt: skip
+# The application has no word for frozen.
+APP_WORDS = {state: state for state in STATES if state != "frozen"} | {"unknown": "weird"}
+
+
+def drifts(ledger: Ledger, **kwargs: Any) -> list[Row]:
+    return ledger.rows("out_of_sync_payments", **kwargs)
+
+
+def the_drift(ledger: Ledger) -> Row:
+    (drift,) = drifts(ledger)
+    return drift
+
+
+def test_every_pair_of_states_is_judged_by_its_class(ledger: Ledger) -> None:
+    expected = set()
+    for app, word in APP_WORDS.items():
+        for provider in STATES:
+            ref = f"{app}/{provider}"
+            ledger.payment(None, None, word, transaction_id=ref, amount=20)
+            ledger.transaction(provider, provider_ref=ref)
+            same = any({app, provider} <= members for members in CLASSES)
+            abandoned = app in {"failed", "canceled", "expired"} and provider == "pending"
+            if not same and not abandoned:
+                expected.add(ref)
+    ledger.run("out_of_sync_payments")
+    with ledger.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT provider_ref, difference FROM reports.out_of_sync_payments").all()
+    assert {row.provider_ref for row in found} == expected
+    assert {row.difference for row in found} == {"state"}
+
+
+def test_application_counts_a_hold_as_money(ledger: Ledger) -> None:
+    user = ledger.user()
+    payment = ledger.payment(user, None, "succeeded")
+    ledger.transaction("authorized", raw_status="requires_capture")
+    drift = the_drift(ledger)
+    assert (drift["payment_id"], drift["user_id"], drift["username"]) == (payment, user, "kim")
+    assert (drift["app_state"], drift["provider_state"], drift["severity"]) == ("paid", "authorized", "HIGH")
+    assert (drift["amount"], drift["currency"]) == (Decimal("20.00"), "USD")
+    assert drift["reason"] == "application says succeeded 20.00 USD, provider says requires_capture 20.00 USD"
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(200, 0), (400, 1)])
+def test_webhook_in_flight_is_given_time(ledger: Ledger, seconds: int, expected: int) -> None:
+    ledger.payment(None, None, "pending", ago(days=1))
+    ledger.transaction("paid", ago(seconds=seconds))
+    assert len(drifts(ledger)) == expected
+
+
+def test_a_row_that_a_poller_touches_all_the_time_is_reported_all_the_same(ledger: Ledger) -> None:
+    ledger.payment(None, None, "pending", ago(days=1), updated_at=ago(seconds=1))
+    ledger.transaction("paid", ago(hours=1))
+    assert len(drifts(ledger)) == 1
+
+
+def test_there_is_no_grace_where_the_application_claims_more_than_the_provider(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded", ago(seconds=10))
+    ledger.transaction("authorized", ago(seconds=10))
+    assert len(drifts(ledger)) == 1
+
+
+def test_second_try_on_one_intent_that_just_worked_is_given_time(ledger: Ledger) -> None:
+    ledger.payment(None, None, "failed", ago(hours=1))
+    ledger.transaction("paid", ago(seconds=30))
+    assert drifts(ledger) == []
+    assert len(drifts(ledger, as_of=AS_OF + timedelta(minutes=10))) == 1
+
+
+def test_amounts_and_currencies_differ(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded", amount=Decimal("18.00"), currency="eur")
+    ledger.transaction("paid")
+    drift = the_drift(ledger)
+    assert drift["difference"] == "amount, currency"
+    assert (drift["app_amount"], drift["provider_amount"]) == (18, 20)
+
+
+def test_equal_figures_in_other_digits_and_case_are_equal(ledger: Ledger) -> None:
+    ledger.payment(None, None, "SUCCEEDED", amount=Decimal("20"), currency="usd")
+    ledger.transaction("paid", amount=Decimal("20.000"))
+    assert drifts(ledger) == []
+
+
+@pytest.mark.parametrize(("booked", "expected"), [(8, []), (20, ["amount"])])
+def test_the_captured_part_is_the_providers_amount(ledger: Ledger, booked: int, expected: list[str]) -> None:
+    ledger.payment(None, None, "captured", amount=booked)
+    ledger.transaction("paid", amount_received=8, received_currency="USD")
+    assert [drift["difference"] for drift in drifts(ledger)] == expected
+
+
+def test_crypto_received_is_not_taken_for_the_price(ledger: Ledger) -> None:
+    ledger.payment(None, None, "finished", payment_method="nowpayments")
+    ledger.transaction("paid", provider="nowpayments", amount_received=Decimal("0.001"), received_currency="BTC")
+    assert drifts(ledger) == []
+
+
+def test_partial_refund_is_no_difference_and_a_full_one_is(ledger: Ledger) -> None:
+    ledger.payment(None, None, "partially_refunded", transaction_id="pi_1")
+    ledger.transaction("paid", amount_refunded=5)
+    ledger.payment(None, None, "succeeded", transaction_id="pi_2")
+    ledger.transaction("refunded", provider_ref="pi_2", amount_refunded=20)
+    assert the_drift(ledger)["provider_ref"] == "pi_2"
+
+
+def test_abandoned_attempt_harms_nobody_whatever_its_figure(ledger: Ledger) -> None:
+    ledger.payment(None, None, "expired", amount=18)
+    ledger.transaction("pending")
+    assert drifts(ledger) == []
+
+
+def test_status_nobody_knows_is_reported_at_once_even_when_both_agree(ledger: Ledger) -> None:
+    ledger.payment(None, None, "weird", ago(seconds=5))
+    ledger.transaction("unknown", ago(seconds=5), raw_status="weird")
+    drift = the_drift(ledger)
+    assert (drift["app_state"], drift["provider_state"], drift["difference"]) == ("unknown", "unknown", "state")
+
+
+def test_one_side_alone_is_another_reports_matter(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded", transaction_id="pi_1")
+    ledger.transaction("paid", provider_ref="pi_2")
+    ledger.transaction("refunded", provider_ref="pi_1", kind="refund")
+    assert drifts(ledger) == []
+
+
+def test_of_several_attempts_on_one_object_the_newest_row_is_the_applications_word(ledger: Ledger) -> None:
+    ledger.payment(None, None, "failed", ago(days=2))
+    ledger.payment(None, None, "succeeded", ago(days=1))
+    ledger.transaction("paid")
+    assert drifts(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("app", "provider", "expected"),
+    [("pending", "paid", 1), ("completed", "paid", 0), ("completed", "frozen", 1), ("pending", "processing", 0)],
+)
+@pytest.mark.parametrize("known_as", ["id", "hash", "hash as id"])
+def test_deposits_compare_states_only(ledger: Ledger, app: str, provider: str, expected: int, known_as: str) -> None:
+    names = {
+        "id": {"transaction_id": "dep_1", "tx_hash": "0xabc"},
+        "hash": {"transaction_id": None, "tx_hash": "0xabc"},
+        "hash as id": {"transaction_id": "0xabc"},
+    }
+    payment = ledger.payment(None, None, app, payment_method="okx", crypto_amount=20, **names[known_as])
+    ledger.deposit(provider, amount=Decimal("19.9"))
+    found = drifts(ledger)
+    assert len(found) == expected
+    assert [(drift["provider_ref"], drift["payment_id"]) for drift in found] == [("dep_1", payment)] * expected
+
+
+def test_one_transaction_with_outputs_to_two_addresses_is_told_apart(ledger: Ledger) -> None:
+    okx: Row = {"payment_method": "okx", "transaction_id": None, "tx_hash": "0xabc"}
+    ledger.payment(None, None, "completed", deposit_address="T1", **okx)
+    ledger.payment(None, None, "pending", deposit_address="T2", **okx)
+    ledger.deposit("paid")
+    ledger.deposit("processing", provider_ref="dep_2", deposit_address="T2")
+    assert drifts(ledger) == []
+
+
+def test_short_deposit_that_the_application_knows_to_be_short_is_fine(ledger: Ledger) -> None:
+    ledger.payment(
+        None, None, "partially_paid", payment_method="okx", transaction_id="dep_1", crypto_amount=20,
+    )  # fmt: skip
+    ledger.deposit("paid", amount=10)
+    assert drifts(ledger) == []
+
+
+GATEWAY: Row = {"provider": "nowpayments", "received_currency": "USDT"}
+ORDER: Row = {
+    "payment_method": "nowpayments", "transaction_id": "500", "crypto_currency": "usdt", "crypto_amount": 20,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arrived", "expected"), [("19.7", 0), ("19.5", 1)])
+def test_short_within_two_percent_counts_as_paid(ledger: Ledger, arrived: str, expected: int) -> None:
+    ledger.payment(None, None, "finished", **ORDER)
+    ledger.transaction("partially_paid", provider_ref="500", amount_received=Decimal(arrived), **GATEWAY)
+    assert len(drifts(ledger)) == expected
+
+
+@pytest.mark.parametrize(("second", "expected"), [(8, 0), (2, 1)])
+def test_repeated_deposits_are_added_up(ledger: Ledger, second: int, expected: int) -> None:
+    ledger.payment(None, None, "finished", **ORDER)
+    ledger.transaction("partially_paid", provider_ref="500", amount_received=12, **GATEWAY)
+    ledger.transaction("paid", provider_ref="501", parent_ref="500", amount_received=second, **GATEWAY)
+    assert len(drifts(ledger)) == expected
+
+
+def test_full_sum_in_the_wrong_asset_is_reported(ledger: Ledger) -> None:
+    ledger.payment(None, None, "finished", **ORDER)
+    ledger.transaction(
+        "partially_paid", provider_ref="500", raw_status="wrong_asset_confirmed", amount_received=20, **GATEWAY
+    )
+    assert len(drifts(ledger)) == 1

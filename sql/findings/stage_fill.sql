@@ -1,0 +1,22 @@
+-- Rows as JSON become rows to judge. Of two with one identity the graver counts.
+INSERT INTO report_rows (
+    fingerprint, severity, provider, user_ref, payment_ref, amount, currency, evidence, withheld
+)
+SELECT DISTINCT ON (s.fingerprint)
+    s.fingerprint,
+    s.severity,
+    s.evidence ->> 'provider' AS provider,
+    s.evidence ->> 'user_id' AS user_ref,
+    s.evidence ->> 'payment_id' AS payment_ref,
+    cast(s.evidence ->> 'amount' AS numeric) AS amount,
+    s.evidence ->> 'currency' AS currency,
+    s.evidence,
+    CASE
+        WHEN s.evidence ->> 'provider' IS NULL THEN :any_untrusted
+        ELSE s.evidence ->> 'provider' = any(:untrusted)
+    END AS withheld
+FROM staged_json AS s
+ORDER BY
+    s.fingerprint ASC,
+    array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], s.severity) ASC,
+    s.evidence ASC;

@@ -1,0 +1,8 @@
+-- Writes the certificate of one fetch.
+INSERT INTO recon.coverage (
+    provider, account, livemode, resource, mode, window_from, window_to, as_of, pages, objects, rows_written,
+    rejected, complete, error, run_id, started_at, finished_at
+) VALUES (
+    :provider, :account, :livemode, :resource, :mode, :window_from, :window_to, :as_of, :pages, :objects,
+    :rows_written, :rejected, :complete, :error, :run_id, :started_at, :finished_at
+) RETURNING coverage_id;

@@ -1,0 +1,3 @@
+-- A private table for what one fetch read: the raw table's columns, order of arrival, and the object's body.
+-- noqa: disable=all
+CREATE TEMPORARY TABLE snapshot_stage (LIKE {table}, arrival bigint NOT NULL, body json NOT NULL);

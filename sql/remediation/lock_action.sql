@@ -1,0 +1,15 @@
+-- One action, locked: of two workers the second waits, and then sees what the first did.
+SELECT
+    a.action_id,
+    a.finding_id,
+    a.kind,
+    a.target,
+    a.precondition,
+    a.precondition_digest,
+    a.effects,
+    a.state,
+    a.proposed_by,
+    a.reason
+FROM recon.actions AS a
+WHERE a.action_id = :action_id
+FOR UPDATE;

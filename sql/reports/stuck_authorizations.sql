@@ -1,0 +1,138 @@
+/*---
+title: Holds about to be lost
+why: >-
+  A hold that nobody captures or releases runs out: then the money is gone, or the customer's card stays blocked for a
+  service that never took place. Deadlines differ by card: seven days for most, less or up to thirty for others.
+severity: MEDIUM
+what_to_do: >-
+  Capture what was delivered and release what was not, before the deadline. Where it has passed, cancel the hold and
+  ask for another payment.
+key: [provider, provider_ref]
+coverage:
+  stripe: [payment_intents]
+unconfigured: judge
+params:
+  lead_hours: 48
+  max_age_days: 7
+action: null
+columns:
+  provider: Who holds the money.
+  provider_ref: The provider's id of the hold.
+  payment_id: The application's id of the payment; empty when it does not know of the hold.
+  user_id: The payer, where known.
+  username: The payer's name in the application.
+  booking_id: What the hold is for.
+  amount: Held, in major units.
+  currency: Currency of the amount.
+  created_at: When the hold was made (UTC).
+  age_days: Days since then.
+  capture_before: The provider's deadline for capture (UTC); empty when it names none.
+  hours_left: Hours until the deadline, negative once it has passed.
+  reason: Why the hold is listed.
+  severity: HIGH where the deadline is near or past, else MEDIUM.
+---*/
+WITH provider_holds AS (
+    SELECT
+        t.provider,
+        t.provider_ref,
+        t.amount,
+        t.currency,
+        t.user_ref,
+        t.capture_before,
+        t.provider_created_at AS created_at
+    FROM recon.provider_transactions AS t
+    WHERE
+        t.state = 'authorized'
+        AND t.kind <> 'refund'
+        AND t.vanished_at IS NULL
+        AND (
+            t.capture_before <= CAST(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours
+            OR (
+                t.capture_before IS NULL
+                AND t.provider_created_at <= CAST(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+            )
+        )
+),
+
+holds AS (
+    SELECT
+        h.provider,
+        h.provider_ref,
+        h.amount,
+        h.currency,
+        h.capture_before,
+        h.created_at,
+        p.payment_id,
+        p.booking_id,
+        p.user_id,
+        p.created_at AS payment_created_at,
+        coalesce(CAST(p.user_id AS text), h.user_ref) AS user_ref,
+        TRUE AS is_known_to_provider
+    FROM provider_holds AS h
+    LEFT JOIN recon.app_payments AS p ON h.provider = p.provider AND h.provider_ref = p.provider_ref
+    UNION ALL
+    -- Holds that only the application knows, of providers that are not read: its own word is all there is.
+    SELECT
+        p.provider,
+        p.provider_ref,
+        p.amount,
+        p.currency,
+        CAST(NULL AS timestamptz) AS capture_before,
+        p.created_at,
+        p.payment_id,
+        p.booking_id,
+        p.user_id,
+        p.created_at AS payment_created_at,
+        CAST(p.user_id AS text) AS user_ref,
+        FALSE AS is_known_to_provider
+    FROM recon.app_payments AS p
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment' AND m.state = 'authorized'
+    LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
+    WHERE
+        t.provider_ref IS NULL
+        AND p.provider_ref IS NOT NULL
+        AND p.created_at <= CAST(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+),
+
+chosen AS (
+    SELECT
+        h.*,
+        CAST(:as_of AS timestamptz) - h.created_at AS age,
+        h.capture_before - CAST(:as_of AS timestamptz) AS time_left,
+        row_number() OVER (
+            PARTITION BY h.provider, h.provider_ref
+            ORDER BY h.payment_created_at DESC NULLS LAST, h.payment_id DESC NULLS LAST
+        ) AS choice
+    FROM holds AS h
+)
+
+SELECT
+    c.provider,
+    c.provider_ref,
+    c.payment_id,
+    c.user_ref AS user_id,
+    u.username,
+    c.booking_id,
+    c.amount,
+    c.currency,
+    c.created_at,
+    CAST(extract(DAY FROM c.age) AS integer) AS age_days,
+    c.capture_before,
+    round(
+        CAST(
+            extract(DAY FROM c.time_left) * 24 + extract(HOUR FROM c.time_left)
+            + extract(MINUTE FROM c.time_left) / 60.0 AS numeric(12, 4)
+        ),
+        1
+    ) AS hours_left,
+    CASE
+        WHEN c.capture_before <= CAST(:as_of AS timestamptz) THEN 'deadline passed'
+        WHEN c.capture_before IS NOT NULL THEN 'deadline near'
+        WHEN c.is_known_to_provider THEN 'old, and the provider names no deadline'
+        ELSE 'old, and known to the application only'
+    END AS reason,
+    CASE WHEN c.capture_before IS NULL THEN 'MEDIUM' ELSE 'HIGH' END AS severity
+FROM chosen AS c
+LEFT JOIN recon.app_users AS u ON c.user_id = u.user_id
+WHERE c.choice = 1
