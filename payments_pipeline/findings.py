@@ -152,7 +152,7 @@ def refresh(
 
 def live_findings(connection: Connection, report: str | None = None, limit: int = 1000) -> list[Finding]:
     """Findings that are not resolved, the gravest and oldest first; of one report, or of all."""
-    rows = connection.execute(named("findings/live.sql"), {"report": report, "limit": limit}).mappings()
+    rows = connection.execute(named("findings/live.sql"), {"report": report, "most": limit}).mappings()
     return [Finding(**row) for row in rows]
 
 
@@ -166,7 +166,7 @@ def _stage(connection: Connection, report: Report, beliefs: Mapping[str, Any]) -
             remedy=f"Materialise the asset {report.name} first, then its findings.",
         )
     exact = [row.column_name for row in columns if row.is_fraction]
-    evidence = pg.SQL("to_jsonb(r) - 'fingerprint'")
+    evidence: pg.Composable = pg.SQL("to_jsonb(r) - 'fingerprint'")
     for column in exact:
         evidence += pg.SQL(" || jsonb_build_object({}, CAST({} AS text))").format(
             pg.Literal(column), pg.Identifier("r", column)
@@ -206,9 +206,7 @@ def _tell_opened(connection: Connection, findings: Sequence[int], frame: str, as
 def _tell_resolved(connection: Connection, findings: Sequence[int], frame: str, as_of: datetime) -> None:
     """A finding with a message of its own has that message edited, however many; the others are told as new ones."""
     alone = set(
-        connection.execute(
-            named("findings/told_alone.sql"), {"findings": list(findings), "channel": CHANNEL}
-        ).scalars()
+        connection.execute(named("findings/told_alone.sql"), {"findings": list(findings), "channel": CHANNEL}).scalars()
     )
     in_digest = [finding for finding in findings if finding not in alone]
     if len(in_digest) > DIGEST_ABOVE:

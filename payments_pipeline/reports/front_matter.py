@@ -215,5 +215,8 @@ def check_columns(key: list[str] | tuple[str, ...], described: Mapping[str, str]
     twice = sorted({column for column in present if present.count(column) > 1})
     if twice:
         raise ValueError(f"the query selects {', '.join(twice)} twice; give one another name")
+    odd = [column for column in present if not column.isidentifier()]
+    if odd:
+        raise ValueError(f"the query names a column {odd[0]!r}; use letters, digits and _ only")
     if "fingerprint" in present:
         raise ValueError("fingerprint is the name of a column that every report gets; choose another name")

@@ -51,21 +51,19 @@ def parse_query(sql: str) -> Query:
 
 def _one_select(sql: str) -> exp.Query:
     try:
-        statements = [tree for tree in sqlglot.parse(sql, read="postgres") if not _is_empty(tree)]
+        statements = [
+            tree for tree in sqlglot.parse(sql, read="postgres") if tree and not isinstance(tree, exp.Semicolon)
+        ]
     except SqlglotError as error:
         raise ValueError(f"the SQL does not parse: {_first_line(error)}") from None
     if not statements:
         raise ValueError("there is no SQL after the front matter")
     if len(statements) > 1:
         raise ValueError(f"a report is one SELECT, here are {len(statements)} statements")
-    tree = statements[0]
+    (tree,) = statements
     if not isinstance(tree, exp.Query):
         raise ValueError(f"a report is one SELECT, this is {_kind(tree)}")
     return tree
-
-
-def _is_empty(tree: exp.Expr | None) -> bool:
-    return tree is None or isinstance(tree, exp.Semicolon)
 
 
 def _refuse(node: exp.Expr) -> None:

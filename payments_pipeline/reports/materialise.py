@@ -167,7 +167,7 @@ def _query(report: Report, before: str, after: str) -> Any:
     strange = sorted(statement.compile().params.keys() - report.params.keys() - {AS_OF})
     if strange:
         raise ReportError(
-            f"Report {report.path.name} can't be used: :{strange[0]} stands in a comment or text and reads as a parameter.",
+            f"Report {report.path.name} can't be used: :{strange[0]} stands in a comment or text, like a parameter.",
             where=str(report.path),
             remedy=f"Put a space after the colon, or write \\:{strange[0]}.",
         )

@@ -33,7 +33,7 @@ class Refunds:
     ) -> None:
         self._pages, self._error, self._read_at = pages, error, read_at
 
-    def pages(self, window: Window) -> Iterator[Page]:
+    def pages(self, window: Window) -> Iterator[Page]:  # noqa: ARG002
         for objects in self._pages:
             yield Page(objects, self._read_at)
         if self._error is not None:

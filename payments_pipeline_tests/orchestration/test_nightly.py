@@ -23,6 +23,22 @@ from payments_pipeline_tests.conftest import AS_OF
 
 NIGHTLY = "nightly_reconciliation"
 USERS = 60
+YESTERDAY = """
+    INSERT INTO recon.coverage (
+        provider, account, livemode, resource, mode, window_from, window_to, as_of, pages, objects, rows_written,
+        complete, started_at, finished_at
+    ) VALUES (
+        'nowpayments', 'np_before', true, 'payments', 'sweep', '2026-08-02Z', '2026-10-31Z', '2026-10-31Z', 1, 0, 0,
+        true, '2026-10-31Z', '2026-10-31Z'
+    )
+"""
+STRAY_REFUNDS = """
+    INSERT INTO recon.stripe_refunds (
+        account, livemode, object_id, status, currency, amount, created_at, read_at, digest
+    ) VALUES
+    (:account, true, 're_stray_live', 'succeeded', 'USD', 1, '2026-10-01Z', '2026-10-01Z', 1),
+    (:account, false, 're_stray_test', 'succeeded', 'USD', 1, '2026-10-01Z', '2026-10-01Z', 1)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +101,11 @@ def _all(engine: Engine, statement: str) -> list[Any]:
         return list(connection.execute(text(statement)).all())
 
 
+def _execute(engine: Engine, statement: str, **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
 def _checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], bool]:
     return {
         (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
@@ -144,6 +165,8 @@ def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
 def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(
     engine: Engine, configured: Settings, faults: FaultPlan, instance: dg.DagsterInstance
 ) -> None:
+    """Also where yesterday's reading was complete: it must not vouch for today."""
+    _execute(engine, YESTERDAY)
     faults.unauthorized("nowpayments", times=None)
 
     result = _run(NIGHTLY, configured, instance)
@@ -157,39 +180,31 @@ def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(
     found = {row.provider for row in _all(engine, "SELECT DISTINCT provider FROM recon.findings")}
     assert "stripe" in found
     assert "nowpayments" not in found
-
-
-def test_provider_that_fails_after_a_good_night_is_not_trusted_on_yesterdays_reading(
-    engine: Engine, configured: Settings, faults: FaultPlan, instance: dg.DagsterInstance
-) -> None:
-    assert _run(NIGHTLY, configured, instance).success
-    faults.unauthorized("nowpayments", times=None)
-
-    result = _run(NIGHTLY, configured, instance, AS_OF + timedelta(days=1))
-
-    assert not result.success
-    assert not _checks(result)["nowpayments_payments", "read_in_full"]
+    certificates = _all(
+        engine, "SELECT complete FROM recon.coverage WHERE provider = 'nowpayments' ORDER BY coverage_id"
+    )
+    assert [row.complete for row in certificates] == [True, False]
 
 
 def test_repair_is_a_dry_run_unless_asked_otherwise(
-    engine: Engine, configured: Settings, instance: dg.DagsterInstance
+    engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert _run(NIGHTLY, configured, instance).success
+    assert _run("probe_activations", settings, instance).success
     (finding, *_) = _all(
         engine,
-        "SELECT finding_id FROM recon.findings WHERE report = 'activation_gaps' "
-        "AND coalesce(evidence ->> 'repairable', 'true') = 'true' ORDER BY finding_id",
+        "SELECT finding_id FROM recon.findings WHERE coalesce(evidence ->> 'repairable', 'true') = 'true' "
+        "ORDER BY finding_id",
     )
 
     one = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id)})
-    assert _run("activate_subscription", configured, instance, config=one).success
-    assert _run("repair_findings", configured, instance).success
+    assert _run("activate_subscription", settings, instance, config=one).success
+    assert _run("repair_findings", settings, instance).success
     assert _all(engine, "SELECT 1 FROM recon.actions") == []
 
     earnest = dg.RunConfig(
         ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id, dry_run=False, actor="kim")}
     )
-    assert _run("activate_subscription", configured, instance, config=earnest).success
+    assert _run("activate_subscription", settings, instance, config=earnest).success
     assert [row.state for row in _all(engine, "SELECT state FROM recon.actions")] == ["verified"]
 
 
@@ -211,19 +226,12 @@ def test_probe_runs_one_report_and_its_findings_only(
 
 
 def test_objects_of_two_modes_in_one_account_stop_the_run_before_they_are_counted(
-    engine: Engine, configured: Settings, instance: dg.DagsterInstance
+    engine: Engine, configured: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert _run(NIGHTLY, configured, instance).success
-    with engine.begin() as connection:
-        connection.execute(
-            text("""
-                UPDATE recon.okx_deposits SET livemode = NOT livemode
-                WHERE object_id = (SELECT min(object_id) FROM recon.okx_deposits)
-            """)
-        )
+    _execute(engine, STRAY_REFUNDS, account=world.state.stripe.account_id)
 
-    result = _run(NIGHTLY, configured, instance, AS_OF + timedelta(seconds=30))
+    result = _run(NIGHTLY, configured, instance)
 
     assert not result.success
-    assert not _checks(result)["okx_deposits", "one_mode_an_account"]
+    assert not _checks(result)["stripe_refunds", "one_mode_an_account"]
     assert "provider_transactions" not in _materialised(result)

@@ -112,7 +112,13 @@ def test_retry_after_beyond_our_patience_is_not_waited_for(
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(401, CredentialsError), (403, CredentialsError), (404, NotFoundError), (400, ResponseError), (422, ResponseError)],
+    [
+        (401, CredentialsError),
+        (403, CredentialsError),
+        (404, NotFoundError),
+        (400, ResponseError),
+        (422, ResponseError),
+    ],
 )
 def test_a_permanent_refusal_is_not_repeated(
     server: Server, client: HttpClient, status: int, error: type[PaymentsPipelineError]

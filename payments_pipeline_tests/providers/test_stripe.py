@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from payments_pipeline.errors import (
     WrongAccountError,
 )
 from payments_pipeline.providers.base import Window
+from payments_pipeline.providers.catalogue import build_providers, configured_providers
 from payments_pipeline.providers.stripe import StripeProvider
 from payments_pipeline.sandbox.objects import stripe_charge, stripe_intent
 from payments_pipeline.sandbox.server import Sandbox
@@ -180,6 +183,22 @@ def test_a_key_with_a_line_break_is_a_matter_of_configuration() -> None:
         provider("http://127.0.0.1:9", stripe_api_key="sk_test_1\n2")
 
 
+def test_a_provider_without_a_key_is_not_built(settings: Settings) -> None:
+    assert configured_providers(settings) == frozenset()
+    assert build_providers(settings, lambda: AS_OF) == []
+    with pytest.raises(ConfigurationError):
+        StripeProvider(settings, lambda: AS_OF)
+
+
+def test_the_catalogue_names_resources_without_loading_any_client() -> None:
+    code = (
+        "import sys, payments_pipeline.providers.catalogue as c; "
+        "print(len(c.SPECS), {'stripe', 'ccxt', 'requests'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "4 set()"
+
+
 # --- servers that speak the API less well ---
 
 
@@ -204,7 +223,10 @@ def test_a_server_without_accounts_is_known_by_the_configured_name() -> None:
 
 def test_a_server_that_ignores_expand_is_asked_for_the_charges_that_matter() -> None:
     listed = [
-        {"id": f"pi_{n}", "status": status, "currency": "usd", "amount": 5, "created": 1793534000, "latest_charge": f"ch_{n}"}
+        {
+            "id": f"pi_{n}", "status": status, "currency": "usd", "amount": 5, "created": 1793534000,
+            "latest_charge": f"ch_{n}",
+        }
         for n, status in enumerate(["requires_capture", "succeeded", "canceled"])
     ]  # fmt: skip
 

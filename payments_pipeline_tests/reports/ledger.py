@@ -62,8 +62,10 @@ class Ledger:
         }  # fmt: skip
         return int(self.add("public.bookings", **values))
 
-    def payment(self, user: int | None, plan: int | None, status: str, at: datetime | None = None, **columns: Any) -> int:
-        """The application's row; confirmed when its status says paid. Reference pi_1 at stripe unless told otherwise."""
+    def payment(
+        self, user: int | None, plan: int | None, status: str, at: datetime | None = None, **columns: Any
+    ) -> int:
+        """The application's row; confirmed when its status says paid. It is pi_1 at stripe unless told otherwise."""
         at = at or ago(days=1)
         values = {
             "user_id": user, "plan_id": plan, "status": status, "payment_method": "stripe", "transaction_id": "pi_1",
@@ -120,9 +122,7 @@ class Ledger:
                 self.coverage(provider, resource, complete=complete)
 
     def run(self, report: str, as_of: datetime = AS_OF, overrides: Mapping[str, Any] | None = None) -> ReportResult:
-        return materialise(
-            self.engine, shipped()[report], as_of=as_of, overrides=overrides or {}, run_id="run_1"
-        )
+        return materialise(self.engine, shipped()[report], as_of=as_of, overrides=overrides or {}, run_id="run_1")
 
     def rows(self, report: str, **kwargs: Any) -> list[Row]:
         return self.run(report, **kwargs).preview

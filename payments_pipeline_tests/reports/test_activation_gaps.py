@@ -255,7 +255,7 @@ def test_a_webhook_that_names_only_the_user_gives_the_reason_too(ledger: Ledger)
     assert the_gap(ledger)["reason"] == "webhook failed: no such payment"
 
 
-CRYPTO = {"payment_method": "okx", "transaction_id": None, "tx_hash": "0xabc", "crypto_currency": "USDT"}
+CRYPTO: Row = {"payment_method": "okx", "transaction_id": None, "tx_hash": "0xabc", "crypto_currency": "USDT"}
 
 
 @pytest.mark.parametrize(("arrived", "expected"), [("20", 1), ("19.7", 1), ("19.5", 0)])
@@ -285,7 +285,7 @@ def test_payment_in_two_deposits_that_the_application_took_as_paid_is_judged(led
         ledger.user(), ledger.plan(), "finished", payment_method="nowpayments", transaction_id="500",
         crypto_currency="USDT", crypto_amount=Decimal(20),
     )  # fmt: skip
-    gateway = {"provider": "nowpayments", "received_currency": "USDT"}
+    gateway: Row = {"provider": "nowpayments", "received_currency": "USDT"}
     ledger.transaction("partially_paid", provider_ref="500", amount_received=Decimal(12), **gateway)
     assert gaps(ledger) == []
     ledger.transaction("paid", provider_ref="501", parent_ref="500", amount_received=Decimal(8), **gateway)

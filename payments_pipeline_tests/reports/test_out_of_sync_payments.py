@@ -155,7 +155,7 @@ def test_of_several_attempts_on_one_object_the_newest_row_is_the_applications_wo
 )
 @pytest.mark.parametrize("known_as", ["id", "hash", "hash as id"])
 def test_deposits_compare_states_only(ledger: Ledger, app: str, provider: str, expected: int, known_as: str) -> None:
-    names = {
+    names: dict[str, Row] = {
         "id": {"transaction_id": "dep_1", "tx_hash": "0xabc"},
         "hash": {"transaction_id": None, "tx_hash": "0xabc"},
         "hash as id": {"transaction_id": "0xabc"},

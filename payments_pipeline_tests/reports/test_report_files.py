@@ -77,6 +77,7 @@ def test_malformed_front_matter_is_one_clear_error(tmp_path: Path, front: str, w
         (QUERY.replace("recon.", ""), "table app_users has no schema; write e.g. recon.app_users"),
         (QUERY + " - :days * INTERVAL '1' DAY", "the query uses :days, which params does not declare"),
         ("SELECT u.user_id, 1 AS fingerprint FROM recon.app_users AS u", "fingerprint is the name of a column"),
+        ('SELECT u.user_id, 1 AS "share %" FROM recon.app_users AS u', "names a column 'share %'"),
         ("SELECT u.user_id, u.user_id FROM recon.app_users AS u", "selects user_id twice"),
     ],
 )

@@ -19,4 +19,4 @@ SELECT
 FROM recon.findings AS f
 WHERE f.status <> 'resolved' AND (cast(:report AS text) IS NULL OR f.report = :report)
 ORDER BY array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], f.severity), f.opened_at, f.finding_id
-LIMIT :limit;
+LIMIT :most;

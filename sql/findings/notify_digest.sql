@@ -10,7 +10,10 @@ WITH changed AS (
 
 severities AS (
     SELECT jsonb_object_agg(s.severity, s.findings) AS counts
-    FROM (SELECT c.severity, count(*) AS findings FROM changed AS c GROUP BY c.severity) AS s
+    FROM (SELECT
+        c.severity,
+        count(*) AS findings
+    FROM changed AS c GROUP BY c.severity) AS s
 ),
 
 amounts AS (

@@ -1,4 +1,5 @@
--- How many judgements wait until a provider was read in full: rows that would open or refresh, findings that may be over.
+-- How many judgements wait until a provider was read in full: rows that would open or refresh a finding, and
+-- findings that may be over.
 SELECT
     (SELECT count(*) FROM report_rows AS r WHERE r.withheld)
     + (

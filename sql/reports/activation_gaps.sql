@@ -53,7 +53,7 @@ WITH suspects AS (
         p.plan_id IS NOT NULL
         AND p.booking_id IS NULL
         AND NOT coalesce(u.is_internal, FALSE)
-        AND (u.access_override_until IS NULL OR u.access_override_until <= CAST(:as_of AS timestamptz))
+        AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
         AND (
             NOT coalesce(u.has_access, FALSE)
             OR l.plan_id IS NULL
@@ -121,7 +121,7 @@ candidates AS (
         3 AS way
     FROM purchases AS p
     INNER JOIN recon.provider_transactions AS t
-        ON p.provider = t.provider AND CAST(p.payment_id AS text) = t.payment_ref
+        ON p.provider = t.provider AND cast(p.payment_id AS text) = t.payment_ref
     WHERE
         p.provider_ref IS NULL
         AND t.kind = 'payment'
@@ -225,7 +225,7 @@ paid AS (
         lower(l.period) AS period,
         coalesce(p.confirmed_at, e.paid_at, p.created_at) AS paid_at,
         (p.app_state = 'paid' OR (e.amount = p.amount AND e.currency = p.currency) OR p.crypto_amount IS NOT NULL)
-        AS is_full_price
+            AS is_full_price
     FROM purchases AS p
     LEFT JOIN evidence AS e ON p.payment_id = e.payment_id AND e.choice = 1
     LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
@@ -240,7 +240,7 @@ newest AS (
         p.*,
         row_number() OVER (PARTITION BY p.user_id ORDER BY p.paid_at DESC, p.payment_id DESC) AS choice
     FROM paid AS p
-    WHERE p.paid_at <= CAST(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+    WHERE p.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),
 
 lacking AS (
@@ -261,12 +261,12 @@ lacking AS (
             OR lower(s.subscription_tier) IS DISTINCT FROM lower(n.tier)
         )
         -- What was bought must still run. Of an unknown period we suppose the longest.
-        AND CAST(:as_of AS timestamptz) < CASE n.period
+        AND cast(:as_of AS timestamptz) < CASE n.period
             WHEN 'day' THEN n.paid_at + INTERVAL '1' DAY
             WHEN 'week' THEN n.paid_at + INTERVAL '7' DAY
             WHEN 'month' THEN n.paid_at + INTERVAL '1' MONTH
             WHEN 'quarter' THEN n.paid_at + INTERVAL '3' MONTH
-            WHEN 'lifetime' THEN CAST(:as_of AS timestamptz) + INTERVAL '1' DAY
+            WHEN 'lifetime' THEN cast(:as_of AS timestamptz) + INTERVAL '1' DAY
             ELSE n.paid_at + INTERVAL '1' YEAR
         END
         -- Cancelled by the user since, in an application that keeps no events.
@@ -281,7 +281,7 @@ lacking AS (
                 f.user_id = n.user_id
                 AND s.has_access
                 AND lower(f.tier) = lower(s.subscription_tier)
-                AND f.paid_at > CAST(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+                AND f.paid_at > cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
         )
 ),
 
@@ -345,7 +345,7 @@ last_webhook AS (
 timed AS (
     SELECT
         g.*,
-        CAST(:as_of AS timestamptz) - g.paid_at AS age
+        cast(:as_of AS timestamptz) - g.paid_at AS age
     FROM gaps AS g
 )
 
@@ -364,7 +364,7 @@ SELECT
     g.amount,
     g.currency,
     g.paid_at,
-    CAST(
+    cast(
         extract(DAY FROM g.age) * 86400 + extract(HOUR FROM g.age) * 3600
         + extract(MINUTE FROM g.age) * 60 + extract(SECOND FROM g.age) AS bigint
     ) AS seconds_since_payment,

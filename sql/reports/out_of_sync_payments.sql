@@ -194,13 +194,13 @@ judged AS (
         AND NOT (
             coalesce(b.provider_rank, 9) > coalesce(a.app_rank, 9)
             AND coalesce(b.class, 'unknown') <> 'unknown'
-            AND c.state_changed_at > CAST(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+            AND c.state_changed_at > cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
         )
-        AS state_differs,
+            AS state_differs,
         -- Where neither side has money, or will have any, the figure harms nobody.
         c.kind = 'payment'
         AND NOT (coalesce(a.class, '') = 'dead' AND (b.class = 'dead' OR c.provider_state = 'pending'))
-        AS amount_matters
+            AS amount_matters
     FROM compared AS c
     LEFT JOIN classes AS a ON c.app_state = a.state
     LEFT JOIN classes AS b ON c.provider_state = b.state
@@ -237,8 +237,8 @@ SELECT
         3
     ) AS difference,
     d.state_changed_at AS provider_changed_at,
-    'application says ' || d.app_status || ' ' || CAST(d.app_amount AS text) || ' ' || d.app_currency
-    || ', provider says ' || d.raw_status || ' ' || CAST(d.provider_amount AS text) || ' ' || d.currency AS reason
+    'application says ' || d.app_status || ' ' || cast(d.app_amount AS text) || ' ' || d.app_currency
+    || ', provider says ' || d.raw_status || ' ' || cast(d.provider_amount AS text) || ' ' || d.currency AS reason
 FROM differences AS d
 LEFT JOIN recon.app_users AS u ON d.user_id = u.user_id
 WHERE d.state_differs OR d.amount_differs OR d.currency_differs

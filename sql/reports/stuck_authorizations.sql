@@ -46,10 +46,10 @@ WITH provider_holds AS (
         AND t.kind <> 'refund'
         AND t.vanished_at IS NULL
         AND (
-            t.capture_before <= CAST(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours
+            t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours
             OR (
                 t.capture_before IS NULL
-                AND t.provider_created_at <= CAST(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+                AND t.provider_created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
             )
         )
 ),
@@ -66,7 +66,7 @@ holds AS (
         p.booking_id,
         p.user_id,
         p.created_at AS payment_created_at,
-        coalesce(CAST(p.user_id AS text), h.user_ref) AS user_ref,
+        coalesce(cast(p.user_id AS text), h.user_ref) AS user_ref,
         TRUE AS is_known_to_provider
     FROM provider_holds AS h
     LEFT JOIN recon.app_payments AS p ON h.provider = p.provider AND h.provider_ref = p.provider_ref
@@ -77,13 +77,13 @@ holds AS (
         p.provider_ref,
         p.amount,
         p.currency,
-        CAST(NULL AS timestamptz) AS capture_before,
+        cast(NULL AS timestamptz) AS capture_before,
         p.created_at,
         p.payment_id,
         p.booking_id,
         p.user_id,
         p.created_at AS payment_created_at,
-        CAST(p.user_id AS text) AS user_ref,
+        cast(p.user_id AS text) AS user_ref,
         FALSE AS is_known_to_provider
     FROM recon.app_payments AS p
     INNER JOIN recon.state_map AS m
@@ -92,14 +92,14 @@ holds AS (
     WHERE
         t.provider_ref IS NULL
         AND p.provider_ref IS NOT NULL
-        AND p.created_at <= CAST(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+        AND p.created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
 ),
 
 chosen AS (
     SELECT
         h.*,
-        CAST(:as_of AS timestamptz) - h.created_at AS age,
-        h.capture_before - CAST(:as_of AS timestamptz) AS time_left,
+        cast(:as_of AS timestamptz) - h.created_at AS age,
+        h.capture_before - cast(:as_of AS timestamptz) AS time_left,
         row_number() OVER (
             PARTITION BY h.provider, h.provider_ref
             ORDER BY h.payment_created_at DESC NULLS LAST, h.payment_id DESC NULLS LAST
@@ -117,17 +117,17 @@ SELECT
     c.amount,
     c.currency,
     c.created_at,
-    CAST(extract(DAY FROM c.age) AS integer) AS age_days,
+    cast(extract(DAY FROM c.age) AS integer) AS age_days,
     c.capture_before,
     round(
-        CAST(
+        cast(
             extract(DAY FROM c.time_left) * 24 + extract(HOUR FROM c.time_left)
             + extract(MINUTE FROM c.time_left) / 60.0 AS numeric(12, 4)
         ),
         1
     ) AS hours_left,
     CASE
-        WHEN c.capture_before <= CAST(:as_of AS timestamptz) THEN 'deadline passed'
+        WHEN c.capture_before <= cast(:as_of AS timestamptz) THEN 'deadline passed'
         WHEN c.capture_before IS NOT NULL THEN 'deadline near'
         WHEN c.is_known_to_provider THEN 'old, and the provider names no deadline'
         ELSE 'old, and known to the application only'

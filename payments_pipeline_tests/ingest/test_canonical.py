@@ -1,0 +1,229 @@
+"""Raw snapshots in canonical form: states, exact amounts, and whose money it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, MetaData, Table, text
+
+from payments_pipeline.ingest.canonical import refresh_provider_transactions
+
+AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+CREATED = AS_OF - timedelta(days=2)
+COMMON: dict[str, Any] = {"account": "acct_1", "livemode": False, "read_at": AS_OF, "digest": 1, "created_at": CREATED}
+INTENT = COMMON | {
+    "object_id": "pi_1", "status": "succeeded", "currency": "usd", "amount": Decimal("19.99"),
+    "amount_received": Decimal("19.99"), "amount_capturable": 0,
+}  # fmt: skip
+REFUND = COMMON | {
+    "object_id": "re_1", "status": "succeeded", "currency": "usd", "amount": 5, "payment_intent_id": "pi_1",
+}  # fmt: skip
+CRYPTO = COMMON | {
+    "object_id": "501", "status": "finished", "price_amount": 20, "price_currency": "usd", "pay_currency": "usdttrc20",
+    "pay_amount": 20, "actually_paid": 20,
+}  # fmt: skip
+DEPOSIT = COMMON | {
+    "object_id": "d1", "status": "2", "currency": "USDT", "chain": "USDT-TRC20", "amount": Decimal("30.5"),
+    "address": "Tx", "tag": "7", "tx_id": "hash1",
+}  # fmt: skip
+
+
+class Books:
+    """Puts rows in and reads canonical ones out."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def add(self, table: str, schema: str = "recon", **values: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(Table(table, MetaData(), schema=schema, autoload_with=connection).insert(), values)
+
+    def user(self, number: int, customer: str | None = None) -> None:
+        self.add(
+            "users", "public", id=number, username=f"u{number}", email="u@example.com", stripe_customer_id=customer
+        )
+
+    def payment(self, number: int, user: int | None, **values: Any) -> None:
+        given = {"payment_method": "stripe", "status": "completed", "amount": 1, "currency": "usd"} | values
+        self.add("payment_transactions", "public", id=number, user_id=user, **given)
+
+    def refreshed(self, ref: str = "pi_1") -> dict[str, Any]:
+        refresh_provider_transactions(self.engine, AS_OF)
+        with self.engine.connect() as connection:
+            statement = text("SELECT * FROM recon.provider_transactions WHERE provider_ref = :ref")
+            return dict(connection.execute(statement, {"ref": ref}).mappings().one())
+
+    def link(self, ref: str = "pi_1") -> tuple[Any, ...]:
+        row = self.refreshed(ref)
+        return row["link_method"], row["user_ref"], row["payment_ref"]
+
+
+@pytest.fixture
+def books(engine: Engine) -> Books:
+    return Books(engine)
+
+
+def test_a_captured_card_payment_is_paid(books: Books) -> None:
+    at = CREATED + timedelta(minutes=1)
+    books.add("stripe_payment_intents", **INTENT, charge_created_at=at, charge_refunded=False, charge_amount_refunded=0)
+    row = books.refreshed()
+    assert (row["kind"], row["state"], row["raw_status"]) == ("payment", "paid", "succeeded")
+    assert (row["amount"], row["currency"], row["amount_received"]) == (Decimal("19.99"), "USD", Decimal("19.99"))
+    assert (row["paid_at"], row["state_changed_at"], row["amount_refunded"]) == (at, at, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("requires_capture", "authorized"),
+        ("requires_action", "pending"),
+        ("canceled", "canceled"),
+        ("quantum_settled", "unknown"),
+    ],
+)
+def test_a_status_is_mapped_and_a_new_one_is_unknown(books: Books, status: str, state: str) -> None:
+    books.add("stripe_payment_intents", **INTENT | {"status": status, "amount_received": 0})
+    row = books.refreshed()
+    assert (row["state"], row["paid_at"]) == (state, None)
+
+
+def test_a_full_refund_reads_refunded_and_a_partial_one_stays_paid(books: Books) -> None:
+    books.add("stripe_payment_intents", **INTENT, charge_refunded=True, charge_amount_refunded=Decimal("19.99"))
+    books.add("stripe_payment_intents", **INTENT | {"object_id": "pi_2", "charge_refunded": False,
+                                                    "charge_amount_refunded": 5})  # fmt: skip
+    row = books.refreshed()
+    assert (row["state"], row["paid_at"] is not None) == ("refunded", True)
+    row = books.refreshed("pi_2")
+    assert (row["state"], row["amount_refunded"]) == ("paid", 5)
+
+
+def test_the_charge_knows_better_than_a_refund_that_failed_later(books: Books) -> None:
+    books.add("stripe_payment_intents", **INTENT, charge_refunded=False, charge_amount_refunded=0)
+    books.add("stripe_refunds", **REFUND | {"status": "failed", "amount": Decimal("19.99")})
+    row = books.refreshed()
+    assert (row["state"], row["amount_refunded"]) == ("paid", 0)
+    assert books.refreshed("re_1")["state"] == "failed"
+
+
+def test_without_a_charge_the_refunds_are_added_up(books: Books) -> None:
+    books.add("stripe_payment_intents", **INTENT)
+    books.add("stripe_refunds", **REFUND)
+    assert books.refreshed()["amount_refunded"] == 5
+    books.add("stripe_refunds", **REFUND | {"object_id": "re_2", "amount": Decimal("14.99")})
+    assert books.refreshed()["state"] == "refunded"
+
+
+def test_a_refund_belongs_to_the_payment_it_returns(books: Books) -> None:
+    books.user(1, "cus_1")
+    books.payment(11, 1, transaction_id="pi_1")
+    books.add("stripe_payment_intents", **INTENT)
+    books.add("stripe_refunds", **REFUND)
+    row = books.refreshed("re_1")
+    assert (row["kind"], row["parent_ref"], row["state"], row["currency"]) == ("refund", "pi_1", "refunded", "USD")
+    assert (row["link_method"], row["user_ref"], row["payment_ref"]) == ("reference", "1", "11")
+
+
+def test_the_applications_reference_links_first(books: Books) -> None:
+    books.user(1)
+    books.user(2, "cus_1")
+    books.payment(11, 1, transaction_id="pi_1")
+    books.payment(12, 2)
+    books.add("stripe_payment_intents", **INTENT, metadata_payment_id="12", customer_id="cus_1")
+    assert books.link() == ("reference", "1", "11")
+
+
+def test_metadata_links_where_the_payment_has_no_reference(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1)
+    books.add("stripe_payment_intents", **INTENT, metadata_payment_id="11")
+    assert books.link() == ("metadata", "1", "11")
+
+
+def test_metadata_of_another_product_does_not_link(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1)
+    books.payment(12, 1, payment_method="okx")
+    books.add("stripe_payment_intents", **INTENT, metadata_payment_id="order-77")
+    books.add(
+        "stripe_payment_intents", **INTENT | {"object_id": "pi_2"}, metadata_payment_id="11", metadata_user_id="9"
+    )
+    books.add("stripe_payment_intents", **INTENT | {"object_id": "pi_3"}, metadata_payment_id="12")
+    assert [books.link(ref) for ref in ("pi_1", "pi_2", "pi_3")] == [("none", None, None)] * 3
+
+
+def test_a_customer_id_links_its_only_user_and_never_one_of_two(books: Books) -> None:
+    books.user(1, "cus_1")
+    books.add("stripe_payment_intents", **INTENT, customer_id="cus_1")
+    assert books.link() == ("customer", "1", None)
+    books.user(2, "cus_1")
+    assert books.link() == ("ambiguous", None, None)
+
+
+def test_a_reference_that_two_users_claim_is_ambiguous(books: Books) -> None:
+    books.user(1)
+    books.user(2)
+    books.payment(11, 1, transaction_id="pi_1")
+    books.payment(12, 2, transaction_id="pi_1")
+    books.add("stripe_payment_intents", **INTENT)
+    assert books.link() == ("ambiguous", None, None)
+
+
+def test_a_crypto_payment_counts_by_what_arrived_whatever_its_status_says(books: Books) -> None:
+    books.add("nowpayments_payments", **CRYPTO)
+    books.add("nowpayments_payments", **CRYPTO | {"object_id": "502", "actually_paid": Decimal("19.6")})
+    books.add("nowpayments_payments", **CRYPTO | {"object_id": "503", "actually_paid": Decimal("19.59")})
+    row = books.refreshed("501")
+    assert (row["state"], row["amount"], row["currency"]) == ("paid", 20, "USD")
+    assert (row["amount_received"], row["received_currency"]) == (20, "USDTTRC20")
+    assert [books.refreshed(ref)["state"] for ref in ("502", "503")] == ["paid", "partially_paid"]
+
+
+def test_a_repeated_deposit_is_a_row_of_its_own_linked_through_its_parent(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1, payment_method="nowpayments", transaction_id="501")
+    books.add("nowpayments_payments", **CRYPTO)
+    books.add("nowpayments_payments", **CRYPTO | {"object_id": "509", "parent_id": "501", "actually_paid": 3})
+    row = books.refreshed("509")
+    assert (row["state"], row["parent_ref"], row["payment_ref"]) == ("partially_paid", "501", "11")
+
+
+def test_an_order_id_links_a_crypto_payment_whose_reference_was_never_saved(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1, payment_method="nowpayments")
+    books.add("nowpayments_payments", **CRYPTO, order_id="11")
+    assert books.link("501") == ("metadata", "1", "11")
+
+
+@pytest.mark.parametrize(("status", "state"), [("2", "paid"), ("1", "processing"), ("12", "frozen"), ("99", "unknown")])
+def test_only_a_final_deposit_is_paid(books: Books, status: str, state: str) -> None:
+    books.add("okx_deposits", **DEPOSIT | {"status": status})
+    row = books.refreshed("d1")
+    assert (row["kind"], row["state"], row["paid_at"] is not None) == ("deposit", state, state == "paid")
+    assert (row["network"], row["deposit_tag"], row["tx_hash"]) == ("USDT-TRC20", "7", "hash1")
+
+
+def test_a_deposit_links_by_its_hash_and_never_settles_two_payments(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1, payment_method="okx", tx_hash="hash1")
+    books.add("okx_deposits", **DEPOSIT)
+    assert books.link("d1") == ("reference", "1", "11")
+    books.payment(12, 1, payment_method="okx", tx_hash="hash1")
+    assert books.link("d1") == ("ambiguous", None, None)
+
+
+def test_a_second_refresh_writes_nothing_and_a_change_writes_its_row(books: Books) -> None:
+    for number in range(3):
+        books.add("stripe_payment_intents", **INTENT | {"object_id": f"pi_{number}"})
+    books.add("stripe_refunds", **REFUND)
+    books.add("nowpayments_payments", **CRYPTO)
+    books.add("okx_deposits", **DEPOSIT)
+    first = refresh_provider_transactions(books.engine, AS_OF)
+    assert first.rows_written == 6
+    assert first.by_provider == {"stripe": 4, "nowpayments": 1, "okx": 1}
+    assert refresh_provider_transactions(books.engine, AS_OF).rows_written == 0
+    with books.engine.begin() as connection:
+        connection.execute(text("UPDATE recon.stripe_payment_intents SET status = 'canceled' WHERE object_id = 'pi_2'"))
+    assert refresh_provider_transactions(books.engine, AS_OF).by_provider["stripe"] == 1
