@@ -79,6 +79,7 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
         reports, lines = _scores(engine, world)
         told = _alert_and_repair(own, as_of, stages, world)
         second = _prove(own, engine, as_of + SECOND_RUN_AFTER, stages)
+        told |= _discord(world)
     summary = {
         "as_of": as_of.isoformat(),
         "seed": seed,
@@ -121,12 +122,19 @@ def _alert_and_repair(settings: Settings, as_of: datetime, stages: Stages, world
             runs.tick("repairs_due")
     with engine.connect() as connection:
         gaps = report_rows(connection, "activation_gaps")
-    messages = [dict(message) for message in world.state.discord.messages.values()]
+    return _discord(world) | {"unrepairable": sum(1 for row in gaps if row.get("repairable") is False)}
+
+
+def _discord(world: World) -> dict[str, Any]:
+    """What the simulated Discord channel shows now."""
+    with world.state.lock:
+        messages = list(world.state.discord.messages.values())
+    embeds = [embed for message in messages for embed in message.get("embeds", [])]
     return {
         "messages": len(messages),
-        "titles": [embed.get("title", "") for message in messages for embed in message.get("embeds", [])],
-        "colours": [embed.get("color") for message in messages for embed in message.get("embeds", [])],
-        "unrepairable": sum(1 for row in gaps if row.get("repairable") is False),
+        "edited": sum(1 for message in messages if message.get("edits")),
+        "titles": [embed.get("title", "") for embed in embeds],
+        "colours": [f"#{embed.get('color', 0):06X}" for embed in embeds],
     }
 
 
@@ -156,9 +164,10 @@ def _show(
         counts = (tally.planted, tally.found, len(tally.missed), len(tally.false))
         table.add_row(f"[{colour}]{name}[/]", *(str(count) for count in counts))
     console.print(table)
-    console.print(f"Discord received {told['messages']} messages:")
-    for title in told["titles"][:8]:
-        console.print(f"  {title}", markup=False)
+    console.print(f"Discord shows {told['messages']} messages, {told['edited']} of them edited since:")
+    for title, colour in list(zip(told["titles"], told["colours"], strict=True))[:8]:
+        console.print(f"  [{colour}]●[/] ", end="")
+        console.print(title, markup=False)
     if len(told["titles"]) > 8:  # noqa: PLR2004  (enough to see what they are like)
         console.print(f"  ... and {len(told['titles']) - 8} more")
     actions = ", ".join(f"{number} {state}" for state, number in second["actions"].items()) or "none"

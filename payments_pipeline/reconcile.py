@@ -82,8 +82,7 @@ def quiet_dagster() -> Iterator[None]:
 
 def _quiet(run_config: Any) -> dict[str, Any]:
     """The run's own configuration, with a console that shows errors only."""
-    given = run_config.to_config_dict() if isinstance(run_config, dg.RunConfig) else dict(run_config or {})
-    return given | {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+    return dict(run_config or {}) | {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def report_rows(connection: Connection, report: str) -> list[dict[str, Any]]:

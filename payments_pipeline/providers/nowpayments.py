@@ -71,9 +71,9 @@ class NowPaymentsProvider:
                 f"NOWPayments is configured by halves: {KEY_HINT} belong together.", remedy="See .env.example."
             )
         base_url = settings.nowpayments_api_base
-        self._account = Account(
-            self.name, key_fingerprint("np", key), livemode_of(base_url) if livemode is None else livemode
-        )
+        # The log-in outlives its keys: after a rotation the same payments must not turn up as another account's.
+        identity = key_fingerprint("np", email.lower() or key)
+        self._account = Account(self.name, identity, livemode_of(base_url) if livemode is None else livemode)
         self._expected_account = expected_account
         http = HttpClient(
             base_url,
@@ -92,7 +92,7 @@ class NowPaymentsProvider:
         return self._resources
 
     def identify(self) -> Account:
-        """The key's fingerprint as account, after a list call has proved that key and log-in are accepted.
+        """A fingerprint of the log-in (of the key, without one) as account, after a list call has proved that key and log-in are accepted.
 
         Raises:
             CredentialsError: key or log-in is refused. WrongAccountError: it is not the expected account.

@@ -102,3 +102,10 @@ def test_a_database_is_created_once_when_many_ask_at_once(home: Path) -> None:
 
 def test_stopping_what_does_not_run_says_so(tmp_path: Path) -> None:
     assert embedded.stop(tmp_path) is False
+
+
+def test_it_stops_although_somebody_is_still_connected(home: Path) -> None:
+    url = embedded.server_url(home)
+    lingering = psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    assert embedded.stop(home)
+    lingering.close()

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.errors import (
@@ -210,6 +211,13 @@ def test_the_account_is_a_fingerprint_that_is_stable_and_not_the_key(sandbox: Sa
     assert account.livemode is True
     test_mode = NowPaymentsProvider(settings_for(sandbox), lambda: START, livemode=False)
     assert test_mode.identify().livemode is False
+
+
+def test_a_new_key_of_the_same_login_is_the_same_account(sandbox: Sandbox) -> None:
+    before = NowPaymentsProvider(settings_for(sandbox), lambda: START).identify()
+    sandbox.state.nowpayments.api_key = "np-rotated-key"
+    rotated = settings_for(sandbox).model_copy(update={"nowpayments_api_key": SecretStr("np-rotated-key")})
+    assert NowPaymentsProvider(rotated, lambda: START).identify() == before
 
 
 def test_another_account_than_the_expected_one_is_refused(sandbox: Sandbox) -> None:

@@ -1,4 +1,5 @@
--- Live findings that name a repair: with their live action, and how often the repair has failed before.
+-- Findings that name a repair: with their live action, and how often the repair has failed before. Without a choice of
+-- findings only open ones: somebody looks after an acknowledged or snoozed one already.
 SELECT
     f.finding_id,
     f.report,
@@ -21,5 +22,8 @@ WHERE
     f.status <> 'resolved'
     AND f.action IS NOT NULL
     AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
-    AND (cast(:findings AS bigint[]) IS NULL OR f.finding_id = any(cast(:findings AS bigint[])))
+    AND (
+        (cast(:findings AS bigint[]) IS NULL AND f.status = 'open')
+        OR f.finding_id = any(cast(:findings AS bigint[]))
+    )
 ORDER BY f.finding_id;

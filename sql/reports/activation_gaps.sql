@@ -126,7 +126,7 @@ candidates AS (
         p.provider_ref IS NULL
         AND t.kind = 'payment'
         AND t.parent_ref IS NULL
-        AND t.link_method IN ('reference', 'metadata', 'checkout')
+        AND t.link_method IN ('metadata', 'checkout')
 ),
 
 received_in_parts AS (
@@ -245,7 +245,21 @@ newest AS (
 
 lacking AS (
     SELECT
-        n.*,
+        n.payment_id,
+        n.user_id,
+        n.plan_id,
+        n.provider,
+        n.provider_ref,
+        n.status,
+        n.amount,
+        n.currency,
+        n.created_at,
+        n.known_plan_id,
+        n.plan_name,
+        n.tier,
+        n.period,
+        n.paid_at,
+        n.is_full_price,
         s.username,
         s.subscription_status,
         s.subscription_tier,
@@ -314,39 +328,36 @@ gaps AS (
 
 webhooks AS (
     SELECT
-        g.user_id,
+        g.*,
         w.webhook_id,
         w.signature_valid,
         w.processing_status,
         w.error_message,
-        w.created_at
+        w.created_at AS webhook_at
     FROM gaps AS g
-    INNER JOIN recon.app_webhook_logs AS w ON g.payment_id = w.payment_id
+    LEFT JOIN recon.app_webhook_logs AS w ON g.payment_id = w.payment_id
     UNION ALL
     SELECT
-        g.user_id,
+        g.*,
         w.webhook_id,
         w.signature_valid,
         w.processing_status,
         w.error_message,
-        w.created_at
+        w.created_at AS webhook_at
     FROM gaps AS g
     INNER JOIN recon.app_webhook_logs AS w ON g.user_id = w.user_id AND g.created_at <= w.created_at
     WHERE w.payment_id IS NULL AND w.provider = g.provider
 ),
 
-last_webhook AS (
+explained AS (
+    -- The last webhook about the payment tells where the activation was lost.
     SELECT
         w.*,
-        row_number() OVER (PARTITION BY w.user_id ORDER BY w.created_at DESC, w.webhook_id DESC) AS choice
+        cast(:as_of AS timestamptz) - w.paid_at AS age,
+        row_number() OVER (
+            PARTITION BY w.user_id ORDER BY w.webhook_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
+        ) AS last_webhook
     FROM webhooks AS w
-),
-
-timed AS (
-    SELECT
-        g.*,
-        cast(:as_of AS timestamptz) - g.paid_at AS age
-    FROM gaps AS g
 )
 
 SELECT
@@ -370,12 +381,12 @@ SELECT
     ) AS seconds_since_payment,
     CASE
         WHEN g.known_plan_id IS NULL THEN 'unknown plan: a person must decide'
-        WHEN w.signature_valid = FALSE THEN 'webhook refused: signature invalid'
-        WHEN w.processing_status = 'failed'
-            THEN 'webhook failed: ' || substring(coalesce(w.error_message, 'no error was stored'), 1, 300)
-        WHEN w.processing_status IN ('received', 'processing') THEN 'webhook stuck'
+        WHEN g.signature_valid = FALSE THEN 'webhook refused: signature invalid'
+        WHEN g.processing_status = 'failed'
+            THEN 'webhook failed: ' || substring(coalesce(g.error_message, 'no error was stored'), 1, 300)
+        WHEN g.processing_status IN ('received', 'processing') THEN 'webhook stuck'
         WHEN g.has_access THEN 'wrong tier'
-        WHEN w.processing_status IS NULL THEN 'webhook never came'
+        WHEN g.processing_status IS NULL THEN 'webhook never came'
         ELSE 'processed and lost'
     END AS reason,
     (
@@ -384,5 +395,5 @@ SELECT
         AND coalesce(g.period, '') IN ('day', 'week', 'month', 'quarter', 'year', 'lifetime')
     ) AS repairable,
     CASE WHEN g.tier IS NULL AND g.has_access THEN 'MEDIUM' ELSE 'CRITICAL' END AS severity
-FROM timed AS g
-LEFT JOIN last_webhook AS w ON g.user_id = w.user_id AND w.choice = 1
+FROM explained AS g
+WHERE g.last_webhook = 1

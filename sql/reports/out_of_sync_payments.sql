@@ -83,6 +83,16 @@ suspects AS (
         )
 ),
 
+suspect_payments AS (
+    -- On its own, because a CTE that is read twice is computed once, and not by each parallel worker again.
+    SELECT
+        s.provider,
+        s.provider_ref,
+        p.payment_id
+    FROM suspects AS s
+    INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
+),
+
 pairs AS (
     SELECT
         t.provider,
@@ -91,7 +101,7 @@ pairs AS (
         p.payment_id
     FROM suspects AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
-    INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
+    INNER JOIN suspect_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
     WHERE t.kind <> 'refund'
     UNION ALL
     -- Deposits that the application knows by their transaction hash only.

@@ -208,6 +208,11 @@ CREATE TABLE recon.provider_transactions (
 CREATE UNIQUE INDEX provider_transactions_compare
 ON recon.provider_transactions (provider, provider_ref, account)
 INCLUDE (kind, state, amount, currency, amount_received, received_currency, amount_refunded, state_changed_at);
+-- Objects that are found by something else than their id: both are few.
+CREATE INDEX provider_transactions_tx_hash
+ON recon.provider_transactions (tx_hash) WHERE kind = 'deposit';
+CREATE INDEX provider_transactions_payment_ref
+ON recon.provider_transactions (payment_ref) WHERE link_method IN ('metadata', 'checkout');
 CREATE INDEX provider_transactions_holds
 ON recon.provider_transactions (provider_created_at) WHERE state = 'authorized';
 CREATE INDEX provider_transactions_parent

@@ -1,0 +1,147 @@
+"""The demonstration and `reconcile`, as a newcomer runs them: the real command line, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Engine, text
+
+from payments_pipeline.db.engine import driver_connection
+from payments_pipeline.sandbox.server import Sandbox
+from payments_pipeline.sandbox.world import World, build_world, write_application
+from payments_pipeline_tests.conftest import AS_OF
+
+CLEAN = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+
+
+def command(cwd: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`payments-pipeline WORDS` in an empty folder, with nothing of the developer's environment."""
+    arguments = [sys.executable, "-m", "payments_pipeline.cli", *words]
+    return subprocess.run(
+        arguments, cwd=cwd, env={**CLEAN, **environment}, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    return build_world(7, 120, AS_OF)
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    with Sandbox(world.state) as served:
+        yield served
+
+
+def pointing_at(database: URL, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment alone decides which providers and which database."""
+    url = database.set(drivername="postgresql").render_as_string(hide_password=False)
+    return {**environment, "DATABASE_URL": url}
+
+
+def test_the_demo_finds_all_that_was_planted_and_nothing_else(tmp_path: Path) -> None:
+    try:
+        done = command(tmp_path, "demo", "--users", "120", "--seed", "3", "--json", "out/demo.json")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        command(tmp_path, "db", "stop")
+    result = json.loads((tmp_path / "out" / "demo.json").read_text())
+    assert set(result["reports"]) == {"activation_gaps", "out_of_sync_payments", "stuck_authorizations"}
+    for report in result["reports"].values():
+        assert report["planted"] == report["found"] > 0
+        assert report["missed"] == report["false"] == 0
+    assert {line["state"] for line in result["coverage"]} == {"complete"}
+    assert result["actions"]["verified"] > 0
+    assert result["findings"]["second_run"]["resolved"] == result["actions"]["verified"]
+    assert result["notifications"]["messages"] > 0
+    assert set(result["seconds"]) == {"database", "world", "reconcile", "alert", "repair", "prove"}
+    assert "Discord shows" in done.stdout
+    assert "dagster" not in done.stderr.lower()
+
+
+def test_reconcile_follows_the_environment_to_providers_and_database(
+    tmp_path: Path, database: URL, engine: Engine, world: World, sandbox: Sandbox
+) -> None:
+    with engine.begin() as connection:
+        write_application(driver_connection(connection), world)
+    environment = pointing_at(database, sandbox.environment())
+    done = command(
+        tmp_path, "reconcile", "--as-of", AS_OF.isoformat(), "--repair", "--json", "r.json", **environment
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    result = json.loads((tmp_path / "r.json").read_text())
+    expected = sum(label.expected for label in world.labels)
+    assert sum(report["rows"] for report in result["reports"].values()) == expected
+    assert result["actions"]["verified"] > 0
+    later = (AS_OF + timedelta(seconds=30)).isoformat()
+    again = command(tmp_path, "reconcile", "--as-of", later, "--json", "r.json", **environment)
+    after: dict[str, Any] = json.loads((tmp_path / "r.json").read_text())
+    assert again.returncode == 1
+    assert after["findings"]["resolved"] == result["actions"]["verified"]
+
+
+def test_a_hand_filled_database_without_any_provider_is_judged_by_its_own_evidence(
+    tmp_path: Path, database: URL, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO plans (id, name, tier, period, price, currency) VALUES (1, 'P', 'pro', 'month', 9, 'USD')"))  # fmt: skip  # noqa: E501
+        connection.execute(text("INSERT INTO users (id, username, email) VALUES (1, 'payer', 'payer@example.com')"))
+        connection.execute(
+            text(
+                "INSERT INTO payment_transactions (user_id, plan_id, payment_method, transaction_id, status, amount, "
+                "currency, created_at, confirmed_at) VALUES (1, 1, 'stripe', 'pi_1', 'completed', 9, 'USD', :at, :at)"
+            ),
+            {"at": AS_OF - timedelta(hours=1)},
+        )
+    done = command(
+        tmp_path, "reconcile", "--as-of", AS_OF.isoformat(), "--json", "r.json", **pointing_at(database, {})
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert {line["state"] for line in result["coverage"]} == {"not configured"}
+    assert result["reports"]["activation_gaps"]["rows"] == result["open_findings"] == 1
+
+
+def test_a_provider_that_is_down_ends_the_run_as_failed_and_hides_nothing_of_the_others(
+    tmp_path: Path, database: URL, engine: Engine, world: World, sandbox: Sandbox
+) -> None:
+    with engine.begin() as connection:
+        write_application(driver_connection(connection), world)
+    environment = pointing_at(database, sandbox.environment())
+    environment |= {"NOWPAYMENTS_API_BASE": "http://127.0.0.1:9", "HTTP_MAX_ATTEMPTS": "1"}
+    done = command(tmp_path, "reconcile", "--as-of", AS_OF.isoformat(), "--json", "r.json", **environment)
+    assert done.returncode == 2, done.stdout + done.stderr
+    result = json.loads((tmp_path / "r.json").read_text())
+    states = {(line["provider"], line["resource"]): line["state"] for line in result["coverage"]}
+    assert states["nowpayments", "payments"] != "complete"
+    assert states["stripe", "payment_intents"] == states["okx", "deposits"] == "complete"
+    assert result["open_findings"] > 0
+    with engine.connect() as connection:
+        withheld = connection.execute(text("SELECT count(*) FROM recon.findings WHERE provider = 'nowpayments'"))
+        assert withheld.scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "told"),
+    [
+        (("reconcile", "--as-of", "yesterday"), {}, "is not a time"),
+        (("reconcile",), {"DATABASE_URL": "mysql://host/db"}, "postgresql://"),
+        (("db", "upgrade"), {"HTTP_TIMEOUT_SECONDS": "soon"}, "HTTP_TIMEOUT_SECONDS"),
+        (("db", "upgrade"), {"CONTRACT_DIR": "/nowhere"}, "docs/adapting.md"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence_and_exit_code_2(
+    tmp_path: Path, database: URL, words: tuple[str, ...], environment: dict[str, str], told: str
+) -> None:
+    done = command(tmp_path, *words, **{**pointing_at(database, {}), **environment})
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
