@@ -280,7 +280,7 @@ CREATE TABLE recon.notifications (
 CREATE INDEX notifications_due ON recon.notifications (next_attempt_at) WHERE state IN ('pending', 'sending');
 CREATE INDEX notifications_finding ON recon.notifications (finding_id);
 
--- Channels that asked us to wait, or do not answer: nothing is sent there before paused_until. A success removes the row.
+-- Channels that asked us to wait, or do not answer: nothing is sent there before paused_until. A success ends it.
 CREATE TABLE recon.channel_pauses (
     channel text PRIMARY KEY,
     paused_until timestamptz NOT NULL,
