@@ -14,13 +14,13 @@ from pathlib import Path
 import harness
 import pandas as pd
 import stripe
-from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from sqlalchemy import Engine, text
 
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import driver_connection, engine_for
 from payments_pipeline.db.migrate import upgrade
+from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from payments_pipeline.ingest.snapshot import snapshot
 from payments_pipeline.providers.base import Window
 from payments_pipeline.providers.catalogue import build_providers

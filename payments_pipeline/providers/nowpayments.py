@@ -92,7 +92,7 @@ class NowPaymentsProvider:
         return self._resources
 
     def identify(self) -> Account:
-        """A fingerprint of the log-in (of the key, without one) as account, after a list call has proved that key and log-in are accepted.
+        """A fingerprint of the log-in (of the key, without one) as account, after a list call proved both accepted.
 
         Raises:
             CredentialsError: key or log-in is refused. WrongAccountError: it is not the expected account.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import psycopg
@@ -18,7 +19,7 @@ _OURS = ("provider_transactions", "coverage", "report_runs")
 
 @pytest.fixture(scope="package")
 def shared_engine(server: URL) -> Iterator[Engine]:
-    name = "test_reports"
+    name = f"test_reports_{os.getpid()}"
     admin = server.set(drivername="postgresql").render_as_string(hide_password=False)
     names = {"name": sql.Identifier(name), "template": sql.Identifier(TEMPLATE)}
     with psycopg.connect(admin, autocommit=True) as connection:
