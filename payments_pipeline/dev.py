@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import requests
 from rich.console import Console
 from sqlalchemy import URL
 
@@ -23,8 +27,10 @@ from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import dagster_storage_url, driver_connection, engine_for, get_engine
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.reconcile import NIGHTLY
 
 LOOPBACK = "127.0.0.1"  # Dagster's UI has no log-in: it never listens elsewhere by our doing
+UI_UP_SECONDS = 120
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -61,6 +67,8 @@ def run_dev(settings: Settings, *, port: int, users: int, seed: int, real: bool,
         return _serve(dagster_environment(settings), port, console)
     with sandbox_world(settings.payments_home, "sandbox", users=users, seed=seed, as_of=now) as environment:
         console.print(f"A sandbox world of {users} users (seed {seed}) is served on loopback.")
+        first_look = threading.Thread(target=_reconcile_once_up, args=(port,), daemon=True)
+        first_look.start()
         return _serve({**dagster_environment(settings), **environment}, port, console)
 
 
@@ -89,11 +97,27 @@ def _serve(environment: dict[str, str], port: int, console: Console) -> int:
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
     arguments = [*command, "-h", LOOPBACK, "-p", str(port)]
     process = subprocess.Popen(arguments, env={**os.environ, **environment})  # noqa: S603  (our own interpreter)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop is a Ctrl-C
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # not SIGTERM: dagster dev then ends its own children
         return process.wait(timeout=30)
+
+
+def _reconcile_once_up(port: int) -> None:
+    """Launch the first reconciliation as soon as the UI answers, so that a newcomer opens a graph with rows in it."""
+    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+
+    for _ in range(UI_UP_SECONDS):
+        time.sleep(1)
+        try:
+            with socket.create_connection((LOOPBACK, port), timeout=1):
+                client = DagsterGraphQLClient(LOOPBACK, port_number=port)
+                client.submit_job_execution(NIGHTLY)
+                return
+        except (OSError, DagsterGraphQLClientError, requests.RequestException):
+            continue
 
 
 def _dagster_home(payments_home: Path) -> Path:
