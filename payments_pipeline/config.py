@@ -5,15 +5,39 @@ Belongs here: names, types, defaults and checks of settings. Does not belong her
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from payments_pipeline.errors import ConfigurationError
 
 Mode = Literal["live", "test"]
+
+
+class ProviderAccount(BaseModel):
+    """One more account at a provider: an entry of PROVIDER_ACCOUNTS or of the file that PROVIDER_ACCOUNTS_FILE names.
+
+    Attributes:
+        name: what this account is called here; unique among a provider's accounts.
+        account: the provider's own id of it; another one is refused.
+        api_base, calls_per_second: None: those of the provider's own variables.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    provider: Literal["stripe", "nowpayments", "okx"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    api_key: SecretStr = Field(min_length=1)
+    api_secret: SecretStr | None = None
+    passphrase: SecretStr | None = None
+    email: SecretStr | None = None
+    password: SecretStr | None = None
+    account: str | None = Field(None, min_length=1)
+    api_base: str | None = None
+    calls_per_second: float | None = Field(None, gt=0)
 
 
 class Settings(BaseSettings):
@@ -23,7 +47,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     database_url: SecretStr | None = Field(
@@ -38,6 +67,13 @@ class Settings(BaseSettings):
     stripe_account: str | None = Field(None, description="Expected account id acct_…; another one is refused.")
     stripe_api_base: str = Field("https://api.stripe.com", description="Stripe base address, no trailing slash.")
 
+    stripe_calls_per_second: float | None = Field(
+        None, gt=0, description="Calls a second of one Stripe account; unset: 80 with a live key, 20 with a test key."
+    )
+    stripe_endpoint_calls_per_second: float | None = Field(
+        None, gt=0, description="The same for each kind of object; unset: 22 with a live key, no such limit in test."
+    )
+
     nowpayments_api_key: SecretStr | None = Field(None, description="NOWPayments API key.")
     nowpayments_email: SecretStr | None = Field(None, description="NOWPayments log-in, needed for listing.")
     nowpayments_password: SecretStr | None = Field(None, description="NOWPayments password, needed for listing.")
@@ -45,10 +81,21 @@ class Settings(BaseSettings):
         "https://api.nowpayments.io", description="NOWPayments base address, without /v1."
     )
 
+    nowpayments_calls_per_second: float = Field(5.0, gt=0, description="Calls a second of one NOWPayments account.")
+
     okx_api_key: SecretStr | None = Field(None, description="OKX API key with Read permission.")
     okx_api_secret: SecretStr | None = Field(None, description="OKX API secret.")
     okx_api_passphrase: SecretStr | None = Field(None, description="OKX API passphrase.")
     okx_api_base: str = Field("https://www.okx.com", description="OKX base address, no trailing slash.")
+
+    okx_calls_per_second: float = Field(5.0, gt=0, le=6, description="Calls a second of one OKX account.")
+
+    provider_accounts: tuple[ProviderAccount, ...] = Field(
+        (), description='More accounts, JSON: [{"provider": "stripe", "name": "eu", "api_key": "…"}].'
+    )
+    provider_accounts_file: Path | None = Field(
+        None, description="The same list in a file, for whom secrets in the environment are not secret enough."
+    )
 
     discord_webhook_url: SecretStr | None = Field(None, description="Discord webhook that receives alerts.")
     discord_api_base: str | None = Field(
@@ -78,9 +125,43 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors()
-        )
-        raise ConfigurationError(
-            f"Settings can't be read: {problems}.", where="environment or .env", remedy="See .env.example."
-        ) from None
+        problems = _problems(error)
+    except SettingsError as error:  # JSON that is none; its text names the field and no value
+        problems = f"{error}, which must be JSON"
+    raise ConfigurationError(
+        f"Settings can't be read: {problems}.", where="environment or .env", remedy="See .env.example."
+    )
+
+
+def more_accounts(settings: Settings) -> tuple[ProviderAccount, ...]:
+    """The accounts that PROVIDER_ACCOUNTS and PROVIDER_ACCOUNTS_FILE add to those of the providers' own variables.
+
+    Raises:
+        ConfigurationError: the file can't be read or is malformed; names the place in it, and no value.
+    """
+    file = settings.provider_accounts_file
+    if file is None:
+        return settings.provider_accounts
+    try:
+        listed = TypeAdapter(tuple[ProviderAccount, ...]).validate_json(file.read_bytes())
+    except ValidationError as error:
+        problems = _problems(error)
+    except OSError as error:
+        problems = error.strerror or type(error).__name__
+    else:
+        return (*settings.provider_accounts, *listed)
+    raise ConfigurationError(
+        f"The list of accounts can't be read: {problems}.",
+        where=f"PROVIDER_ACCOUNTS_FILE, {file}",
+        remedy="See .env.example; the file holds the same JSON as PROVIDER_ACCOUNTS, and must be readable by us.",
+    )
+
+
+def _problems(error: ValidationError) -> str:
+    """Places and complaints, without the values: those may be secrets."""
+    return "; ".join(_place(item["loc"]) + item["msg"] for item in error.errors(include_input=False))
+
+
+def _place(location: Iterable[int | str]) -> str:
+    parts = [str(part) for part in location]
+    return ".".join([part.upper() for part in parts[:1]] + parts[1:]) + ": " if parts else ""

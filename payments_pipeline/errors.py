@@ -75,6 +75,10 @@ class NotFoundError(ResponseError):
     """The provider does not have the object or path asked for (404)."""
 
 
+class FeedGapError(PermanentError):
+    """A provider's change feed does not go back as far as asked: changes were missed, only listing again finds them."""
+
+
 class PreconditionError(PermanentError):
     """A repair was refused because the world is not as it was when the repair was planned."""
 

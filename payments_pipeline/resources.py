@@ -5,7 +5,7 @@ that definitions load without network. Does not belong here: rules, SQL, or secr
 which the Dagster UI shows.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,8 @@ from payments_pipeline.db.engine import get_engine
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.notify.channel import Channel
 from payments_pipeline.notify.channels import build_channels
-from payments_pipeline.providers.base import Clock, Provider
+from payments_pipeline.providers.accounts import ConfiguredProvider
+from payments_pipeline.providers.base import Clock
 from payments_pipeline.providers.catalogue import build_providers, configured_providers
 
 
@@ -75,26 +76,27 @@ class ProvidersResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The configured provider accounts; their clients are built on first use and shared by the steps of a run."""
 
     settings: dg.ResourceDependency[Settings]
-    _built: dict[str, Provider] = PrivateAttr(default_factory=dict)
+    _built: list[ConfiguredProvider] = PrivateAttr(default_factory=list)
 
     @property
     def configured(self) -> frozenset[str]:
         """Names of the providers that have credentials."""
         return configured_providers(self.settings)
 
-    def named(self, name: str, clock: Clock) -> Provider:
-        """The provider called `name`.
+    def accounts(self, name: str, clock: Clock) -> Sequence[ConfiguredProvider]:
+        """The accounts at the provider called `name`, at least one; they share their rate limits with other processes.
 
         Raises:
-            ConfigurationError: it has no credentials.
+            ConfigurationError: it has no credentials, or those of some account are incomplete or not its own.
         """
         if not self._built:
-            self._built.update({provider.name: provider for provider in build_providers(self.settings, clock)})
-        if name not in self._built:
+            self._built.extend(build_providers(self.settings, clock, get_engine(self.settings)))
+        found = [provider for provider in self._built if provider.name == name]
+        if not found:
             raise ConfigurationError(
                 f"{name} has no credentials.", where="environment", remedy="Set them: see .env.example."
             )
-        return self._built[name]
+        return found
 
 
 class ChannelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]

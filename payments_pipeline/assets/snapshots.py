@@ -9,11 +9,12 @@ show. Its coverage is incomplete instead, which withholds that provider's findin
 fails the run at its end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Engine
 
 from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, table_columns
 from payments_pipeline.config import Settings
@@ -21,6 +22,7 @@ from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.snapshot import snapshot
 from payments_pipeline.ingest.unread import certify_unread
+from payments_pipeline.providers.accounts import Identified, identified
 from payments_pipeline.providers.base import ResourceSpec, Window
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.resources import ClockResource, DatabaseResource, ProvidersResource
@@ -75,18 +77,61 @@ def _snapshot_asset(spec: ResourceSpec) -> dg.AssetsDefinition:
         window = Window(as_of - timedelta(days=settings.snapshot_window_days), as_of)
         origin: dict[str, Any] = {"as_of": as_of, "mode": "sweep", "run_id": context.run.run_id, "clock": clock.now}
         try:
-            provider = providers.named(spec.provider, clock.now)
-            account = provider.identify()
+            accounts = identified(providers.accounts(spec.provider, clock.now))
         except PaymentsPipelineError as error:
             context.log.error(f"{spec.provider} {spec.name} was not read: {error}")
             certify_unread(database.engine, spec.provider, spec.name, window, error, **origin)
             return dg.MaterializeResult(metadata={"complete": False, "error": str(error)})
-        coverage = snapshot(database.engine, provider, account, spec.name, window, **origin)
-        if coverage.error:
-            context.log.error(f"{spec.provider} {spec.name} was not read in full: {coverage.error}")
-        return dg.MaterializeResult(metadata=coverage_metadata(coverage))
+        outcomes = read_accounts(database.engine, spec, accounts, window, origin)
+        for label, metadata in outcomes.items():
+            if not metadata["complete"]:
+                context.log.error(
+                    f"{spec.provider} {spec.name}, account {label}, not read in full: {metadata['error']}"
+                )
+        return dg.MaterializeResult(metadata=accounts_metadata(outcomes))
 
     return build
+
+
+def read_accounts(
+    engine: Engine, spec: ResourceSpec, accounts: Sequence[Identified], window: Window, origin: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """Read one resource of each account, one after the other; an account that can't be read leaves the others.
+
+    Args:
+        origin: the arguments as_of, mode, run_id and clock of `ingest.snapshot`.
+
+    Returns:
+        By the account's name in the configuration: what its fetch is worth.
+    """
+    outcomes: dict[str, Mapping[str, Any]] = {}
+    read = set()
+    for one in accounts:
+        if one.account is not None:
+            coverage = snapshot(engine, one.provider, one.account, spec.name, window, **origin)
+            outcomes[one.provider.label] = coverage_metadata(coverage)
+            read.add(coverage.account)
+    for one in accounts:
+        if one.error is not None:
+            expected = one.provider.expected_account
+            certify_unread(engine, spec.provider, spec.name, window, one.error, expected=expected, read=read, **origin)
+            outcomes[one.provider.label] = {"complete": False, "error": str(one.error)}
+    return outcomes
+
+
+def accounts_metadata(outcomes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The only account's metadata as they are; of several the verdict on all, and each one's under its name."""
+    if len(outcomes) == 1:
+        return dict(next(iter(outcomes.values())))
+    problems = [f"{label}: {one['error']}" for label, one in outcomes.items() if not one["complete"]]
+    each = {f"{label}/{name}": value for label, one in outcomes.items() for name, value in one.items()}
+    return {
+        "complete": not problems,
+        "error": "; ".join(problems) or "none",
+        "objects": sum(one.get("objects", 0) for one in outcomes.values()),
+        "rows_written": sum(one.get("rows_written", 0) for one in outcomes.values()),
+        **each,
+    }
 
 
 def coverage_metadata(coverage: Coverage) -> Mapping[str, Any]:

@@ -68,6 +68,19 @@ def engine_for(url: str) -> Engine:
     return engine
 
 
+@cache
+def side_engine_for(url: str) -> Engine:
+    """A small autocommit engine with time-outs of seconds, for statements that nothing may wait long for."""
+    return create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=2,
+        max_overflow=0,
+        pool_timeout=2,
+        connect_args={"application_name": "payments_pipeline", "connect_timeout": 3, "tcp_user_timeout": 3000},
+    )
+
+
 def driver_connection(connection: Connection) -> psycopg.Connection:
     """The psycopg connection under a SQLAlchemy one, in the same transaction: for COPY and for files of statements."""
     driver = connection.connection.driver_connection

@@ -5,6 +5,7 @@ Belongs here: withdrawing trust from what was read before. Does not belong here:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -26,14 +27,24 @@ def certify_unread(
     mode: str,
     run_id: str | None,
     clock: Clock,
+    expected: str | None = None,
+    read: Collection[str] = (),
 ) -> list[Coverage]:
-    """Write an incomplete certificate for each account that was read before; yesterday's must not stand for today.
+    """Write an incomplete certificate for accounts that were read before; yesterday's must not stand for today.
+
+    Args:
+        expected: id of the account that was not read, where the configuration tells it.
+        read: the provider's other accounts that this run did read.
 
     Returns:
-        The certificates; none where nothing was ever read: there is no trust to withdraw.
+        The certificates: of the account that was not read, if it is known. If not, of those just read, because a
+        provider is trusted as a whole, and the next run certifies them again; without such, of every account ever
+        read. None where nothing was ever read: there is no trust to withdraw.
     """
     with engine.begin() as connection:
         known = [one for one in latest(connection) if (one.provider, one.resource) == (provider, resource)]
+        own = [one for one in known if one.account == expected]
+        known = own or [one for one in known if one.account in read] or known
         return [
             stored(
                 connection,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol, runtime_checkable
 
 Clock = Callable[[], datetime]
 """Tells the present time, UTC and aware. Passed in, so that nothing below the Dagster layer reads the wall clock."""
@@ -50,6 +50,14 @@ class ResourceSpec:
         description: for the Dagster UI.
         columns: columns that `Resource.row` fills, in order; account, livemode, read_at, digest and vanished_at
             are filled by the load path.
+        status_column: which column tells the object's state; None: the object has none.
+        open_statuses: raw statuses in which the object may still change; it is read again until it leaves them.
+        event_types: types of the provider's event feed that announce a change, e.g. ``payment_intent.*``; empty where
+            the provider has no feed or never tells.
+        created_column: which column holds the provider's creation time, by which windows select.
+        history: how far back the provider's own list goes; None: to the beginning. What is older is absent from the
+            list without being gone, so no certificate may reach further back than that.
+        grain: the shortest range its list can select; a shorter one costs as much as this.
     """
 
     provider: str
@@ -57,6 +65,44 @@ class ResourceSpec:
     table: str
     description: str
     columns: tuple[str, ...]
+    status_column: str | None = "status"
+    open_statuses: frozenset[str] = frozenset()
+    event_types: tuple[str, ...] = ()
+    created_column: str = "created_at"
+    history: timedelta | None = None
+    grain: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The feed says that an object changed; how it reads now only `Resource.read` tells.
+
+    Attributes:
+        resource: name of the resource, e.g. ``refunds``.
+        object_id: as `Resource.object_id` gives it.
+        at: when it changed, by the provider's clock, UTC.
+        deleted: the provider said that the object is gone.
+        event_id: the provider's id of the event; one event may announce several objects.
+    """
+
+    resource: str
+    object_id: str
+    at: datetime
+    deleted: bool
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One answer of the feed, and when the request began (UTC).
+
+    Attributes:
+        unreadable: ids of events ("?" where there is none) that should announce a change, but do not say of what.
+    """
+
+    changes: Sequence[Change]
+    read_at: datetime
+    unreadable: Sequence[str] = ()
 
 
 class Resource(Protocol):
@@ -108,5 +154,24 @@ class Provider(Protocol):
 
         Raises:
             CredentialsError: the key is refused. WrongAccountError: it belongs to another account or mode.
+        """
+        ...
+
+
+@runtime_checkable
+class ChangeFeed(Protocol):
+    """A provider that tells what changed. Never everything: pair it with re-reads."""
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back the feed goes."""
+        ...
+
+    def changes(self, window: Window) -> Iterator[ChangePage]:
+        """What the feed says changed in the window, in the provider's order; an object may come several times.
+
+        Raises:
+            FeedGapError: the window begins before the feed does, so that changes would be missed unseen.
+            TransientError: retries are used up. PermanentError: nobody should retry.
         """
         ...

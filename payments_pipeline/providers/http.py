@@ -31,6 +31,7 @@ from payments_pipeline.errors import (
     ResponseError,
     TransientError,
 )
+from payments_pipeline.providers.limiter import RateLimiter
 
 T = TypeVar("T")
 Sleep = Callable[[float], None]
@@ -39,6 +40,7 @@ MAX_SECONDS = 180.0
 """No call is retried for longer than this, whatever Retry-After asks for."""
 MAX_REDIRECTS = 3
 SHORTEST_SECRET = 6
+TOO_MANY = 429
 _BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=20.0, jitter=0.5)
 _TRANSIENT_STATUS = frozenset({408, 409, 423, 425, 429})
 
@@ -164,6 +166,7 @@ class HttpClient:
         sleep: how to wait between tries; tests pass their own.
         session: a session to use; one is made otherwise. One client serves one thread.
         key_hint: settings named in the remedy when credentials are refused.
+        limiter: paces the calls; None: they are not paced.
     """
 
     def __init__(
@@ -176,6 +179,7 @@ class HttpClient:
         sleep: Sleep = time.sleep,
         session: requests.Session | None = None,
         key_hint: str = "the provider's key settings",
+        limiter: RateLimiter | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.system = system
@@ -184,6 +188,7 @@ class HttpClient:
         self._sleep = sleep
         self._session = session or requests.Session()
         self._key_hint = key_hint
+        self._limiter = limiter
 
     def request(
         self,
@@ -217,7 +222,11 @@ class HttpClient:
         self, method: str, path: str, params: Mapping[str, Any] | None, headers: Mapping[str, str], body: Any
     ) -> Any:
         where = f"{method.upper()} {path}"
+        if self._limiter is not None:
+            self._limiter.acquire()
         answer = self._send(method, f"{self.base_url}{path}", where, params=params, headers=dict(headers), json=body)
+        if answer.status_code == TOO_MANY and self._limiter is not None:
+            self._limiter.throttled(retry_after(answer.headers))
         if not answer.ok:
             secrets = [*_texts(dict(headers)), *_texts(body)]
             raise failure(

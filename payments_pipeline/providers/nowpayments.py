@@ -24,7 +24,8 @@ from payments_pipeline.errors import (
 from payments_pipeline.providers.base import Account, Clock, Page, Resource, ResourceSpec, Window
 from payments_pipeline.providers.fields import listing_key
 from payments_pipeline.providers.http import HttpClient, Sleep
-from payments_pipeline.providers.identity import expect, key_fingerprint, livemode_of
+from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, expect, key_fingerprint, livemode_of
+from payments_pipeline.providers.limiter import RateLimiter
 from payments_pipeline.providers.nowpayments_objects import PAYMENTS, payment_fields, payment_row
 
 PAGE_SIZE = 500
@@ -45,6 +46,8 @@ class NowPaymentsProvider:
         expected_account: refuse any other account.
         page_size: payments a list call, 1 to 500.
         sleep: how to wait between tries.
+        label: the account's name in the configuration.
+        limiter: paces the calls; None: they are not paced.
 
     Raises:
         ConfigurationError: no key, or half a log-in.
@@ -61,27 +64,34 @@ class NowPaymentsProvider:
         expected_account: str | None = None,
         page_size: int = PAGE_SIZE,
         sleep: Sleep = time.sleep,
+        label: str = DEFAULT_LABEL,
+        limiter: RateLimiter | None = None,
     ) -> None:
+        self.label = label
+        key_hint = credentials_hint(label, KEY_HINT)
         key, email, password = (
             secret.get_secret_value() if secret is not None else ""
             for secret in (settings.nowpayments_api_key, settings.nowpayments_email, settings.nowpayments_password)
         )
         if not key or bool(email) != bool(password):
             raise ConfigurationError(
-                f"NOWPayments is configured by halves: {KEY_HINT} belong together.", remedy="See .env.example."
+                f"NOWPayments is configured by halves: {KEY_HINT} belong together.",
+                where=key_hint,
+                remedy="See .env.example.",
             )
         base_url = settings.nowpayments_api_base
         # The log-in outlives its keys: after a rotation the same payments must not turn up as another account's.
         identity = key_fingerprint("np", email.lower() or key)
         self._account = Account(self.name, identity, livemode_of(base_url) if livemode is None else livemode)
-        self._expected_account = expected_account
+        self.expected_account = expected_account
         http = HttpClient(
             base_url,
             system=self.name,
             timeout=settings.http_timeout_seconds,
             max_attempts=settings.http_max_attempts,
             sleep=sleep,
-            key_hint=KEY_HINT,
+            key_hint=key_hint,
+            limiter=limiter,
         )
         login = {"email": email, "password": password} if email else None
         self._session = _Session(http, key, login, clock)
@@ -98,7 +108,7 @@ class NowPaymentsProvider:
             CredentialsError: key or log-in is refused. WrongAccountError: it is not the expected account.
         """
         self._session.get_list({"limit": 1, "page": 0})
-        return expect(self._account, self._expected_account)
+        return expect(self._account, self.expected_account)
 
 
 class Payments:

@@ -16,7 +16,8 @@ from payments_pipeline.errors import ConfigurationError, MalformedObjectError, N
 from payments_pipeline.providers.base import Account, Clock, Page, Resource, ResourceSpec, Window
 from payments_pipeline.providers.fields import listing_key
 from payments_pipeline.providers.http import Sleep
-from payments_pipeline.providers.identity import expect, key_fingerprint, livemode_of
+from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, expect, key_fingerprint, livemode_of
+from payments_pipeline.providers.limiter import RateLimiter
 from payments_pipeline.providers.okx_client import KEY_HINT, OkxClient
 from payments_pipeline.providers.okx_objects import DEPOSITS, deposit_fields, deposit_row
 
@@ -35,6 +36,8 @@ class OkxProvider:
         expected_account: refuse any other account (its uid).
         page_size: deposits a list call, 1 to 100.
         sleep: how to wait between tries.
+        label: the account's name in the configuration.
+        limiter: paces the calls over processes; None: ccxt's own pace alone.
 
     Raises:
         ConfigurationError: one of the three credentials is not set.
@@ -51,14 +54,18 @@ class OkxProvider:
         expected_account: str | None = None,
         page_size: int = PAGE_SIZE,
         sleep: Sleep = time.sleep,
+        label: str = DEFAULT_LABEL,
+        limiter: RateLimiter | None = None,
     ) -> None:
+        self.label = label
+        key_hint = credentials_hint(label, KEY_HINT)
         key, secret, passphrase = (
             credential.get_secret_value() if credential is not None else ""
             for credential in (settings.okx_api_key, settings.okx_api_secret, settings.okx_api_passphrase)
         )
         if not (key and secret and passphrase):
             raise ConfigurationError(
-                f"OKX is configured by halves: {KEY_HINT} belong together.", remedy="See .env.example."
+                f"OKX is configured by halves: {KEY_HINT} belong together.", where=key_hint, remedy="See .env.example."
             )
         self._client = OkxClient(
             api_key=key,
@@ -68,10 +75,12 @@ class OkxProvider:
             timeout=settings.http_timeout_seconds,
             max_attempts=settings.http_max_attempts,
             sleep=sleep,
+            limiter=limiter,
+            key_hint=key_hint,
         )
         self._fingerprint = key_fingerprint("okx", key)
         self._livemode = livemode_of(settings.okx_api_base) if livemode is None else livemode
-        self._expected_account = expected_account
+        self.expected_account = expected_account
         self._resources = {DEPOSITS.name: Deposits(self._client, clock, page_size)}
 
     @property
@@ -92,7 +101,7 @@ class OkxProvider:
             uid = self._fingerprint
         else:
             uid = _uid(rows)
-        return expect(Account(self.name, uid, self._livemode), self._expected_account)
+        return expect(Account(self.name, uid, self._livemode), self.expected_account)
 
 
 class Deposits:

@@ -23,12 +23,22 @@ from payments_pipeline.errors import (
     ResponseError,
     TransientError,
 )
-from payments_pipeline.providers.http import Sleep, UnreadableAnswerError, failure, redact, retry_after, retrying
+from payments_pipeline.providers.http import (
+    TOO_MANY,
+    Sleep,
+    UnreadableAnswerError,
+    failure,
+    redact,
+    retry_after,
+    retrying,
+)
+from payments_pipeline.providers.limiter import RateLimiter
 
 KEY_HINT = "OKX_API_KEY, OKX_API_SECRET and OKX_API_PASSPHRASE"
 CLOCK_CODES = frozenset({"50102", "50112"})
 BUSY_CODES = frozenset({"50011", "50013", "50026", "58007"})
-REFUSED, MISSING, TOO_MANY, FIRST_SERVER_ERROR = frozenset({401, 403}), 404, 429, 500
+TOO_FREQUENT = "50011"
+REFUSED, MISSING, FIRST_SERVER_ERROR = frozenset({401, 403}), 404, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,8 @@ class OkxClient:
     Args:
         base_url: without trailing slash. timeout: seconds. max_attempts: tries of one call, the first included.
         sleep: how to wait between tries.
+        limiter: paces the calls over processes, below ccxt's own six a second; None: ccxt's pace alone.
+        key_hint: where the credentials are set.
     """
 
     def __init__(
@@ -68,7 +80,11 @@ class OkxClient:
         timeout: float = 20.0,
         max_attempts: int = 5,
         sleep: Sleep = time.sleep,
+        limiter: RateLimiter | None = None,
+        key_hint: str = KEY_HINT,
     ) -> None:
+        self._limiter = limiter
+        self._key_hint = key_hint
         self._credentials = {"apiKey": api_key, "secret": api_secret, "password": passphrase}
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
@@ -98,6 +114,8 @@ class OkxClient:
     def _once(self, method: str, where: str, params: Mapping[str, str]) -> list[Any]:
         import ccxt
 
+        if self._limiter is not None:
+            self._limiter.acquire()
         with self._lock:
             if self._exchange is None:
                 self._exchange = self._connect()
@@ -105,6 +123,7 @@ class OkxClient:
             try:
                 answer = getattr(self._exchange, method)(dict(params))
             except ccxt.BaseError as error:
+                self._slow_down()
                 # Without its cause: ccxt's own texts carry whole answers.
                 raise self._translated(error, isinstance(error, ccxt.OperationFailed), where) from None
         if not isinstance(answer, dict):
@@ -117,6 +136,14 @@ class OkxClient:
                 "The answer is not a list in OKX's envelope.", where=where, remedy="Check OKX_API_BASE."
             )
         return rows
+
+    def _slow_down(self) -> None:
+        """Tell the limiter, where the failure was a rate limit."""
+        heard = self._heard
+        if self._limiter is None or heard is None:
+            return
+        if heard.status == TOO_MANY or heard.envelope()[0] == TOO_FREQUENT:
+            self._limiter.throttled(retry_after(heard.headers))
 
     def _connect(self) -> Any:
         import ccxt
@@ -151,12 +178,12 @@ class OkxClient:
     def _translated(self, error: Exception, may_pass: bool, where: str) -> PaymentsPipelineError:
         """ccxt's exception as ours. `may_pass`: ccxt counts it among failures that a retry can mend."""
         if self._heard is None:
-            return _unanswered(error, may_pass, where)
+            return _unanswered(error, may_pass, where, self._key_hint)
         heard = self._heard
         code, message = heard.envelope()
         words = redact(f"{code} {message}".strip(), list(self._credentials.values()))
         if not code or heard.status == MISSING or code == "0":
-            return _without_code(heard, words, where)
+            return _without_code(heard, words, where, self._key_hint)
         if code in CLOCK_CODES:
             return PermanentError(
                 f"okx refused our timestamp ({words}).",
@@ -167,7 +194,7 @@ class OkxClient:
             return CredentialsError(
                 f"okx refused the credentials ({words}).",
                 where=where,
-                remedy=f"Check {KEY_HINT}: valid, not expired, with Read permission, for this base address and IP.",
+                remedy=f"Check {self._key_hint}: valid, not expired, with Read permission, for this address and IP.",
             )
         if may_pass or code in BUSY_CODES or heard.status == TOO_MANY or heard.status >= FIRST_SERVER_ERROR:
             return TransientError(
@@ -186,7 +213,7 @@ class OkxClient:
 _REFUSALS = frozenset({"AuthenticationError", "PermissionDenied", "AccountNotEnabled", "AccountSuspended"})
 
 
-def _without_code(heard: _Heard, words: str, where: str) -> PaymentsPipelineError:
+def _without_code(heard: _Heard, words: str, where: str, key_hint: str) -> PaymentsPipelineError:
     """Not OKX's own words: judged by the HTTP status."""
     if heard.status == MISSING:
         return NotFoundError(f"okx does not have this ({words or MISSING}).", where=where, remedy="Check OKX_API_BASE.")
@@ -197,12 +224,12 @@ def _without_code(heard: _Heard, words: str, where: str) -> PaymentsPipelineErro
             where=where.removeprefix("okx "),
             message="",
             headers=heard.headers,
-            key_hint=KEY_HINT,
+            key_hint=key_hint,
         )
     return ResponseError("The answer is not in OKX's envelope.", where=where, remedy="Check OKX_API_BASE.")
 
 
-def _unanswered(error: Exception, may_pass: bool, where: str) -> PaymentsPipelineError:
+def _unanswered(error: Exception, may_pass: bool, where: str, key_hint: str) -> PaymentsPipelineError:
     kind = type(error).__name__
     if may_pass:
         return TransientError(
@@ -211,7 +238,7 @@ def _unanswered(error: Exception, may_pass: bool, where: str) -> PaymentsPipelin
             remedy="Check that OKX_API_BASE can be reached from here.",
         )
     if kind in _REFUSALS:
-        return CredentialsError("okx credentials are incomplete.", where=where, remedy=f"Set {KEY_HINT}.")
+        return CredentialsError("okx credentials are incomplete.", where=where, remedy=f"Set {key_hint}.")
     return ResponseError(
         f"okx can't be called ({kind}): a redirect, an unverified certificate, or a malformed address.",
         where=where,

@@ -14,7 +14,10 @@ import requests
 import stripe
 
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, ResponseError, TransientError
-from payments_pipeline.providers.http import Sleep, failure, parse_json, redact, retrying
+from payments_pipeline.providers.http import Sleep, failure, parse_json, redact, retry_after, retrying
+from payments_pipeline.providers.limiter import RateLimiter
+
+LIMITED_REASON = "Stripe-Rate-Limited-Reason"
 
 
 class _BodyKeeper(stripe.RequestsClient):
@@ -44,13 +47,30 @@ class _BodyKeeper(stripe.RequestsClient):
 
 
 class StripeCalls:
-    """GET requests with our retries: the library's own skip 429 and ignore Retry-After, so they are switched off."""
+    """GET requests with our retries: the library's own skip 429 and ignore Retry-After, so they are switched off.
 
-    def __init__(self, api_key: str, base: str, *, timeout: float, max_attempts: int, sleep: Sleep) -> None:
+    Args:
+        limiter: paces the calls; None: they are not paced.
+        key_hint: where the key is set.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base: str,
+        *,
+        timeout: float,
+        max_attempts: int,
+        sleep: Sleep,
+        limiter: RateLimiter | None = None,
+        key_hint: str = "STRIPE_API_KEY",
+    ) -> None:
         if any(character.isspace() or not character.isprintable() for character in api_key):
             raise ConfigurationError(
-                "The Stripe key holds a space or line break.", where="STRIPE_API_KEY", remedy="Copy it again."
+                "The Stripe key holds a space or line break.", where=key_hint, remedy="Copy it again."
             )
+        self._limiter = limiter
+        self._key_hint = key_hint
         self._api_key = api_key
         self._max_attempts = max_attempts
         self._sleep = sleep
@@ -69,19 +89,24 @@ class StripeCalls:
 
     def _once(self, path: str, params: Mapping[str, Any]) -> Any:
         where = f"GET {path}"
+        limiter = self._limiter.at(_endpoint(path)) if self._limiter is not None else None
+        if limiter is not None:
+            limiter.acquire()
         try:
             self._client.raw_request("get", path, **params)
         except stripe.APIConnectionError as error:
             raise self._unreachable(error, where) from error
         except stripe.StripeError as error:
-            status = error.http_status or 0
+            limited = error.code == "rate_limit" or isinstance(error, stripe.RateLimitError)
+            if limited and limiter is not None:
+                _slow_down(limiter, error)
             raise failure(
-                429 if error.code == "rate_limit" or isinstance(error, stripe.RateLimitError) else status,
+                429 if limited else error.http_status or 0,
                 system="stripe",
                 where=where,
                 message=redact(error.user_message or "", [self._api_key]),
                 headers=error.headers or {},
-                key_hint="STRIPE_API_KEY",
+                key_hint=self._key_hint,
             ) from error
         body = self._http.take()
         try:
@@ -105,3 +130,20 @@ class StripeCalls:
             where=f"stripe {where}",
             remedy="Check that STRIPE_API_BASE can be reached from here.",
         )
+
+
+def _endpoint(path: str) -> str:
+    """Stripe's limits of single endpoints count by the kind of object: ``charges`` of ``/v1/charges/ch_1``."""
+    return path.removeprefix("/v1/").partition("/")[0]
+
+
+def _slow_down(limiter: RateLimiter, error: stripe.StripeError) -> None:
+    """Whose limit was met stands in a header; a lock on one object (also 429) is nobody's."""
+    headers = error.headers or {}
+    reason = headers.get(LIMITED_REASON) or headers.get(LIMITED_REASON.lower()) or ""
+    body = error.json_body.get("error") if isinstance(error.json_body, dict) else None  # a 429 has no `code` of its own
+    code = body.get("code") if isinstance(body, dict) else None
+    if code == "lock_timeout" or reason == "resource-specific":
+        return
+    whose = limiter if reason.startswith("endpoint") else limiter.whole or limiter
+    whose.throttled(retry_after(headers))

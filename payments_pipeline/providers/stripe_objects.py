@@ -1,19 +1,35 @@
-"""Stripe's objects as rows: which columns, from which fields, in which units. Pure; imports neither stripe nor HTTP.
+"""Stripe's payments as rows: intents, charges, refunds, disputes. Pure; imports neither stripe nor HTTP.
 
-Belongs here: specs and the reading of one object. Does not belong here: calls, paging, errors of the connection.
-Field meanings: https://docs.stripe.com/api/payment_intents/object, …/charges/object, …/refunds/object.
+Belongs here: their specs and the reading of one object. Does not belong here: other objects (stripe_objects_*.py),
+calls, paging, errors of the connection.
+Field meanings: https://docs.stripe.com/api/payment_intents/object, …/charges/object, …/refunds/object,
+…/disputes/object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from payments_pipeline.core.money import from_stripe
-from payments_pipeline.errors import MalformedObjectError
 from payments_pipeline.providers.base import ResourceSpec
+from payments_pipeline.providers.stripe_fields import (
+    NO_OBJECT,
+    flag,
+    flag_or_false,
+    integer,
+    metadata,
+    moment,
+    moment_needed,
+    money,
+    money_needed,
+    object_id,
+    part,
+    reference,
+    text,
+    text_needed,
+)
 
 PAYMENT_INTENTS = ResourceSpec(
     provider="stripe",
@@ -22,11 +38,34 @@ PAYMENT_INTENTS = ResourceSpec(
     description="Stripe PaymentIntents, each with its latest charge: captured or not, refunded, capture deadline.",
     columns=(
         "object_id", "status", "cancellation_reason", "currency", "amount", "amount_received", "amount_capturable",
-        "capture_method", "customer_id", "metadata_user_id", "metadata_payment_id", "description",
+        "capture_method", "customer_id", "metadata_user_id", "metadata_payment_id", "metadata_app", "description",
         "last_error_code", "created_at", "canceled_at", "charge_id", "charge_status", "charge_captured",
         "charge_created_at", "charge_amount_captured", "charge_amount_refunded", "charge_refunded",
         "charge_disputed", "capture_before", "card_network",
     ),
+    open_statuses=frozenset(
+        {"requires_payment_method", "requires_confirmation", "requires_action", "requires_capture", "processing"}
+    ),
+    event_types=("payment_intent.*", "charge.*", "refund.*", "checkout.session.*"),
+)  # fmt: skip
+CHARGES = ResourceSpec(
+    provider="stripe",
+    name="charges",
+    table="stripe_charges",
+    description=(
+        "Stripe Charges. capture_state tells what Stripe's status does not: a charge that was only authorized reads "
+        "succeeded too."
+    ),
+    columns=(
+        "object_id", "capture_state", "status", "currency", "amount", "amount_captured", "amount_refunded", "paid",
+        "captured", "refunded", "disputed", "payment_intent_id", "customer_id", "balance_transaction_id",
+        "transfer_id", "transfer_group", "application_fee", "payment_method_type", "card_network", "capture_before",
+        "failure_code", "outcome_type", "description", "metadata_user_id", "metadata_payment_id", "metadata_app",
+        "created_at",
+    ),
+    status_column="capture_state",
+    open_statuses=frozenset({"pending", "uncaptured"}),
+    event_types=("charge.*", "payment_intent.*", "refund.*"),
 )  # fmt: skip
 REFUNDS = ResourceSpec(
     provider="stripe",
@@ -37,19 +76,27 @@ REFUNDS = ResourceSpec(
         "object_id", "status", "reason", "failure_reason", "currency", "amount", "payment_intent_id", "charge_id",
         "created_at",
     ),
+    open_statuses=frozenset({"pending", "requires_action"}),
+    event_types=("refund.*", "charge.refund.*", "charge.refunded"),
 )  # fmt: skip
-STRIPE_SPECS: tuple[ResourceSpec, ...] = (PAYMENT_INTENTS, REFUNDS)
-
-NO_OBJECT: Mapping[str, Any] = {}
-
-
-def object_id(obj: Mapping[str, Any]) -> str:
-    """The object's ``id``.
-
-    Raises:
-        MalformedObjectError: there is none, or it is not a text.
-    """
-    return _text_needed(obj, "id")
+DISPUTES = ResourceSpec(
+    provider="stripe",
+    name="disputes",
+    table="stripe_disputes",
+    description="Stripe Disputes (chargebacks) and inquiries, with the time until which evidence can be handed in.",
+    columns=(
+        "object_id", "status", "reason", "network_reason_code", "currency", "amount", "charge_id",
+        "payment_intent_id", "is_charge_refundable", "evidence_due_at", "has_evidence", "submission_count",
+        "card_network", "created_at",
+    ),
+    open_statuses=frozenset(
+        {
+            "needs_response", "under_review", "warning_needs_response", "warning_under_review",
+            "appeal_needs_response", "appeal_under_review",
+        }
+    ),
+    event_types=("charge.dispute.*",),
+)  # fmt: skip
 
 
 def intent_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -58,32 +105,80 @@ def intent_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     Raises:
         MalformedObjectError: id, status, currency, amount or created is missing, or a field is of another type.
     """
-    currency = _text_needed(obj, "currency")
-    status = _text_needed(obj, "status")
-    amount = _money(obj, "amount", currency)
-    if amount is None:
-        raise MalformedObjectError("amount is missing.")
+    currency = text_needed(obj, "currency")
+    status = text_needed(obj, "status")
+    amount = money_needed(obj, "amount", currency)
     # API-compatible servers leave out what can be told from the status.
-    received = _money(obj, "amount_received", currency)
-    capturable = _money(obj, "amount_capturable", currency)
+    received = money(obj, "amount_received", currency)
+    capturable = money(obj, "amount_capturable", currency)
     return (
         object_id(obj),
         status,
-        _text(obj, "cancellation_reason"),
+        text(obj, "cancellation_reason"),
         currency,
         amount,
         received if received is not None else (amount if status == "succeeded" else Decimal(0)),
         capturable if capturable is not None else (amount if status == "requires_capture" else Decimal(0)),
-        _text(obj, "capture_method"),
+        text(obj, "capture_method"),
         reference(obj, "customer"),
-        _metadata(obj, "user_id"),
-        _metadata(obj, "payment_id") or _metadata(obj, "order_id"),
-        _text(obj, "description"),
-        _text(_part(obj, "last_payment_error"), "code"),
-        _time_needed(obj, "created"),
-        _time(obj, "canceled_at"),
-        *_charge_columns(obj, currency),
+        *_link(obj),
+        text(obj, "description"),
+        text(part(obj, "last_payment_error"), "code"),
+        moment_needed(obj, "created"),
+        moment(obj, "canceled_at"),
+        *_latest_charge_columns(obj, currency),
     )
+
+
+def charge_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A Charge in the order of `CHARGES.columns`; what Stripe leaves out of older charges is None.
+
+    Raises:
+        MalformedObjectError: id, status, currency, amount or created is missing, or a field is of another type.
+    """
+    currency = text_needed(obj, "currency")
+    network, deadline = _card(obj)
+    return (
+        object_id(obj),
+        capture_state(obj),
+        text_needed(obj, "status"),
+        currency,
+        money_needed(obj, "amount", currency),
+        money(obj, "amount_captured", currency),
+        money(obj, "amount_refunded", currency) or Decimal(0),
+        flag(obj, "paid"),
+        flag(obj, "captured"),
+        flag_or_false(obj, "refunded"),
+        flag_or_false(obj, "disputed"),
+        reference(obj, "payment_intent"),
+        reference(obj, "customer"),
+        reference(obj, "balance_transaction"),
+        reference(obj, "transfer"),
+        text(obj, "transfer_group"),
+        money(obj, "application_fee_amount", currency),
+        text(part(obj, "payment_method_details"), "type"),
+        network,
+        deadline,
+        text(obj, "failure_code"),
+        text(part(obj, "outcome"), "type"),
+        text(obj, "description"),
+        *_link(obj),
+        moment_needed(obj, "created"),
+    )
+
+
+def capture_state(charge: Mapping[str, Any]) -> str:
+    """pending or failed as Stripe says; else uncaptured (held), released (never captured, given back), captured.
+
+    A server that does not say whether a charge was captured leaves Stripe's own ``succeeded``.
+    """
+    status = text_needed(charge, "status")
+    captured = flag(charge, "captured")
+    if status != "succeeded" or captured is None:
+        return status
+    if captured:
+        return "captured"
+    return "released" if flag(charge, "refunded") else "uncaptured"
 
 
 def refund_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -92,21 +187,46 @@ def refund_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     Raises:
         MalformedObjectError: id, currency, amount or created is missing, or a field is of another type.
     """
-    currency = _text_needed(obj, "currency")
-    amount = _money(obj, "amount", currency)
-    if amount is None:
-        raise MalformedObjectError("amount is missing.")
+    currency = text_needed(obj, "currency")
     return (
         object_id(obj),
         # Stripe's schema allows a null status on refunds of some older payment methods: an unknown state, no error.
-        _text(obj, "status") or "unknown",
-        _text(obj, "reason"),
-        _text(obj, "failure_reason"),
+        text(obj, "status") or "unknown",
+        text(obj, "reason"),
+        text(obj, "failure_reason"),
         currency,
-        amount,
+        money_needed(obj, "amount", currency),
         reference(obj, "payment_intent"),
         reference(obj, "charge"),
-        _time_needed(obj, "created"),
+        moment_needed(obj, "created"),
+    )
+
+
+def dispute_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A Dispute in the order of `DISPUTES.columns`. Its fee and what it took are balance transactions of its id.
+
+    Raises:
+        MalformedObjectError: id, status, currency, amount or created is missing, or a field is of another type.
+    """
+    currency = text_needed(obj, "currency")
+    evidence = part(obj, "evidence_details")
+    card = part(part(obj, "payment_method_details"), "card")
+    return (
+        object_id(obj),
+        text_needed(obj, "status"),
+        text(obj, "reason"),
+        text(obj, "network_reason_code"),
+        currency,
+        money_needed(obj, "amount", currency),
+        reference(obj, "charge"),
+        reference(obj, "payment_intent"),
+        flag(obj, "is_charge_refundable"),
+        # 0 means that the bank takes no response at all.
+        moment(evidence, "due_by") if evidence.get("due_by") else None,
+        flag_or_false(evidence, "has_evidence"),
+        integer(evidence, "submission_count") or 0,
+        text(card, "network") or text(card, "brand"),
+        moment_needed(obj, "created"),
     )
 
 
@@ -115,99 +235,38 @@ def latest_charge(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     charge = obj.get("latest_charge")
     if isinstance(charge, Mapping):
         return charge
-    listed = _part(obj, "charges").get("data")
+    listed = part(obj, "charges").get("data")
     if isinstance(listed, list) and listed and isinstance(listed[0], Mapping):
         return listed[0]
     return NO_OBJECT
 
 
-def reference(obj: Mapping[str, Any], name: str) -> str | None:
-    """The id in a field that holds an id or, when expanded, the object itself."""
-    value = obj.get(name)
-    if isinstance(value, Mapping):
-        return _text(value, "id")
-    return _text(obj, name)
-
-
-def _charge_columns(obj: Mapping[str, Any], currency: str) -> tuple[Any, ...]:
-    charge = latest_charge(obj)
-    card = _part(_part(charge, "payment_method_details"), "card")
+def _link(obj: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """What the application wrote into the metadata: its user, its payment, and which application it is."""
     return (
-        _text(charge, "id") or reference(obj, "latest_charge"),
-        _text(charge, "status"),
-        _flag(charge, "captured"),
-        _time(charge, "created"),
-        _money(charge, "amount_captured", currency),
-        _money(charge, "amount_refunded", currency),
-        _flag(charge, "refunded"),
-        _flag(charge, "disputed"),
-        _time(card, "capture_before"),
-        _text(card, "network") or _text(card, "brand"),
+        metadata(obj, "user_id"),
+        metadata(obj, "payment_id") or metadata(obj, "order_id"),
+        metadata(obj, "app"),
     )
 
 
-def _part(obj: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = obj.get(name)
-    return value if isinstance(value, Mapping) else NO_OBJECT
+def _latest_charge_columns(obj: Mapping[str, Any], currency: str) -> tuple[Any, ...]:
+    charge = latest_charge(obj)
+    network, deadline = _card(charge)
+    return (
+        text(charge, "id") or reference(obj, "latest_charge"),
+        text(charge, "status"),
+        flag(charge, "captured"),
+        moment(charge, "created"),
+        money(charge, "amount_captured", currency),
+        money(charge, "amount_refunded", currency),
+        flag(charge, "refunded"),
+        flag(charge, "disputed"),
+        deadline,
+        network,
+    )
 
 
-def _text(obj: Mapping[str, Any], name: str) -> str | None:
-    value = obj.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise MalformedObjectError(f"{name} is {type(value).__name__}, not a text.")
-    if "\x00" in value:
-        raise MalformedObjectError(f"{name} holds a NUL character, which PostgreSQL can't store.")
-    return value
-
-
-def _text_needed(obj: Mapping[str, Any], name: str) -> str:
-    value = _text(obj, name)
-    if value is None:
-        raise MalformedObjectError(f"{name} is missing.")
-    return value
-
-
-def _metadata(obj: Mapping[str, Any], name: str) -> str | None:
-    value = _part(obj, "metadata").get(name)
-    # Stripe's metadata values are texts; other servers keep the numbers they were given.
-    return _text({name: str(value)}, name) if value is not None and value != "" else None
-
-
-def _integer(obj: Mapping[str, Any], name: str) -> int | None:
-    value = obj.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise MalformedObjectError(f"{name} is {type(value).__name__}, not an integer.")
-    return value
-
-
-def _money(obj: Mapping[str, Any], name: str, currency: str) -> Decimal | None:
-    minor = _integer(obj, name)
-    return None if minor is None else from_stripe(minor, currency)
-
-
-def _time(obj: Mapping[str, Any], name: str) -> datetime | None:
-    seconds = _integer(obj, name)
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, OSError, ValueError):
-        raise MalformedObjectError(f"{name} is not a time: {str(seconds)[:20]}.") from None
-
-
-def _time_needed(obj: Mapping[str, Any], name: str) -> datetime:
-    value = _time(obj, name)
-    if value is None:
-        raise MalformedObjectError(f"{name} is missing.")
-    return value
-
-
-def _flag(obj: Mapping[str, Any], name: str) -> bool | None:
-    value = obj.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise MalformedObjectError(f"{name} is {type(value).__name__}, not true or false.")
-    return value
+def _card(charge: Mapping[str, Any]) -> tuple[str | None, datetime | None]:
+    card = part(part(charge, "payment_method_details"), "card")
+    return text(card, "network") or text(card, "brand"), moment(card, "capture_before")

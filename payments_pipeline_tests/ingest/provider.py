@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from payments_pipeline.errors import PaymentsPipelineError
-from payments_pipeline.providers import stripe_objects
+from payments_pipeline.providers import stripe_fields, stripe_objects
 from payments_pipeline.providers.base import Account, Page, Resource, Window
 
 AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Refunds:
         raise NotImplementedError
 
     def object_id(self, obj: Mapping[str, Any]) -> str:
-        return stripe_objects.object_id(obj)
+        return stripe_fields.object_id(obj)
 
     def row(self, obj: Mapping[str, Any]) -> tuple[Any, ...]:
         return stripe_objects.refund_row(obj)

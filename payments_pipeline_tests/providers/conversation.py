@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,8 +22,12 @@ class Conversation:
 
 
 @contextmanager
-def conversation(script: Script) -> Iterator[Conversation]:
-    """Serve `script(path, query)` on loopback; a status of 302 redirects to the body's address."""
+def conversation(script: Script, headers: Mapping[str, str] | None = None) -> Iterator[Conversation]:
+    """Serve `script(path, query)` on loopback; a status of 302 redirects to the body's address.
+
+    Args:
+        headers: go with each answer.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -35,6 +39,8 @@ def conversation(script: Script) -> Iterator[Conversation]:
             if status == 302:
                 self.send_header("Location", body.decode())
                 body = b""
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
