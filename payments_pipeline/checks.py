@@ -9,14 +9,15 @@ providers, that provider's findings are withheld, and the run fails at its end (
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import dagster as dg
-from sqlalchemy import Row, Select, and_, case, column, false, func, not_, select, table, true
+from sqlalchemy import Select, and_, case, column, false, func, not_, select, table, true
 
 from payments_pipeline.db.sql import named
+from payments_pipeline.ingest.coverage import Coverage, latest
 from payments_pipeline.providers.base import ResourceSpec
 from payments_pipeline.providers.catalogue import SPECS
+from payments_pipeline.remediation.audit import verify
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import DatabaseResource, ProvidersResource
 
@@ -36,7 +37,8 @@ def all_checks(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
     return [
         *(_snapshot_checks(spec) for spec in specs),
         *(_report_check(report) for report in reports.values()),
-        every_provider_was_read,
+        every_provider_check(reports),
+        audit_trail_is_whole,
     ]
 
 
@@ -63,7 +65,7 @@ def _snapshot_checks(spec: ResourceSpec) -> dg.AssetChecksDefinition:
     )
     def run(database: DatabaseResource) -> Iterator[dg.AssetCheckResult]:
         with database.connect() as connection:
-            fetches = connection.execute(named("checks/newest_coverage.sql"), {"providers": [spec.provider]}).all()
+            fetches = latest(connection)
             stored = connection.execute(_stored(spec.table)).one()
         problem = unread([(spec.provider, spec.name)], fetches)
         yield _result(spec.table, COMPLETE, problem.get((spec.provider, spec.name), ""))
@@ -77,24 +79,46 @@ def _snapshot_checks(spec: ResourceSpec) -> dg.AssetChecksDefinition:
     return run
 
 
+def every_provider_check(reports: Mapping[str, Report]) -> dg.AssetChecksDefinition:
+    """The verdict at the end of the nightly run, over what the reports need."""
+    needed = {
+        (provider, name) for report in reports.values() for provider, names in report.coverage.items() for name in names
+    }
+
+    @dg.asset_check(
+        name=EVERY_PROVIDER,
+        asset="findings",
+        blocking=True,
+        description=(
+            "Every list that a report needs was read in full of every configured provider. If not, findings that need "
+            "it are withheld and the run ends as failed, after all else was done."
+        ),
+    )
+    def every_provider_was_read(database: DatabaseResource, providers: ProvidersResource) -> dg.AssetCheckResult:
+        configured = providers.configured
+        wanted = sorted(pair for pair in needed if pair[0] in configured)
+        with database.connect() as connection:
+            fetches = latest(connection)
+        problems = unread(wanted, fetches)
+        text = "; ".join(f"{provider} {resource}: {why}" for (provider, resource), why in sorted(problems.items()))
+        return _result("findings", EVERY_PROVIDER, text)
+
+    return every_provider_was_read
+
+
 @dg.asset_check(
-    name=EVERY_PROVIDER,
+    name="audit_trail_is_whole",
     asset="findings",
-    blocking=True,
-    description=(
-        "Every configured provider was read in full. If not, findings that need it are withheld and the run ends as "
-        "failed, after all else was done."
-    ),
+    description="No row of the audit trail was changed, put in or taken out since it was written.",
 )
-def every_provider_was_read(database: DatabaseResource, providers: ProvidersResource) -> dg.AssetCheckResult:
-    """The verdict at the end of the nightly run."""
-    configured = providers.configured
-    wanted = [(spec.provider, spec.name) for spec in SPECS if spec.provider in configured]
+def audit_trail_is_whole(database: DatabaseResource) -> dg.AssetCheckResult:
+    """The hash chain of recon.audit_log holds."""
     with database.connect() as connection:
-        fetches = connection.execute(named("checks/newest_coverage.sql"), {"providers": sorted(configured)}).all()
-    problems = unread(wanted, fetches)
-    text = "; ".join(f"{provider} {resource}: {why}" for (provider, resource), why in sorted(problems.items()))
-    return _result("findings", EVERY_PROVIDER, text)
+        checked = verify(connection)
+    broken = (
+        "" if checked.broken_at is None else f"broken at row {checked.broken_at}: see payments-pipeline audit verify"
+    )
+    return _result("findings", "audit_trail_is_whole", broken)
 
 
 def _stored(raw_table: str) -> Select[tuple[int, int]]:
@@ -127,12 +151,12 @@ def _report_check(report: Report) -> dg.AssetChecksDefinition:
     return run
 
 
-def unread(wanted: Sequence[tuple[str, str]], fetches: Sequence[Row[Any]]) -> dict[tuple[str, str], str]:
+def unread(wanted: Sequence[tuple[str, str]], fetches: Sequence[Coverage]) -> dict[tuple[str, str], str]:
     """Which (provider, resource) can't be trusted, and why.
 
     Args:
         wanted: what should have been read.
-        fetches: newest fetch of each (provider, resource, account), as `checks/newest_coverage.sql` gives them.
+        fetches: the newest certificate of each (provider, account, resource).
     """
     problems = {}
     for key in wanted:

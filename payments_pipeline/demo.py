@@ -60,7 +60,8 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
         users, seed, as_of: the world; the same three give the same world.
 
     Returns:
-        0 when all that was planted was found and nothing else was said; 1 otherwise.
+        0 when all that was planted was found and nothing else was said, Discord was told, and every repair held;
+        1 otherwise.
     """
     console = Console()
     stages = Stages(console)
@@ -68,7 +69,7 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
         url = embedded.fresh_database(embedded.server_url(settings.payments_home), DATABASE)
         engine = engine_for(url.render_as_string(hide_password=False))
         upgrade(engine)
-    with stages.stage("world", f"Planting a world of {users} users (seed {seed}, as of {as_of:%Y-%m-%d %H:%M} UTC)"):
+    with stages.stage("world", f"Planting about {users} users (seed {seed}, as of {as_of:%Y-%m-%d %H:%M} UTC)"):
         world = build_world(seed, users, as_of)
         with engine.begin() as connection:
             write_application(driver_connection(connection), world)
@@ -95,8 +96,13 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
     _show(console, first, second, told, reports)
     write_json(json_file, summary)
     perfect = all(tally.perfect for tally in reports.values())
-    repaired = set(second["actions"]) <= {"verified"}
-    return 0 if perfect and repaired and second["reports"]["activation_gaps"]["rows"] == told["unrepairable"] else 1
+    proved = (
+        set(second["actions"]) <= {"verified"}
+        and second["reports"]["activation_gaps"]["rows"] == told["unrepairable"]
+        and told["messages"] > 0
+        and all(line["state"] == "complete" for line in first["coverage"])
+    )
+    return 0 if perfect and proved else 1
 
 
 def _reconcile(settings: Settings, engine: Engine, as_of: datetime, stages: Stages) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Belongs here: starting processes and pointing them at each other. Does not belon
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import requests
 from rich.console import Console
 from sqlalchemy import URL
@@ -28,16 +30,21 @@ from payments_pipeline.db.engine import dagster_storage_url, driver_connection, 
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.reconcile import NIGHTLY
+from payments_pipeline.sandbox.state import SandboxState
 
 LOOPBACK = "127.0.0.1"  # Dagster's UI has no log-in: it never listens elsewhere by our doing
 UI_UP_SECONDS = 120
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
+STOP_SECONDS = 20
+PACKAGE = Path(__file__).resolve().parent
 
 
 def dagster_environment(settings: Settings) -> dict[str, str]:
     """Variables that dagster-webserver, dagster-daemon and runs need to find storage and the database.
 
     Creates Dagster's home (a copy of dagster.yaml under PAYMENTS_HOME) unless DAGSTER_HOME names one already.
+
+    Raises:
+        ConfigurationError: dagster.yaml is missing.
     """
     return {
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(_dagster_home(settings.payments_home)),
@@ -89,20 +96,51 @@ def sandbox_world(home: Path, database: str, *, users: int, seed: int, as_of: da
     with engine.begin() as connection:
         write_application(driver_connection(connection), world)
     with Sandbox(world.state) as sandbox:
-        yield {**sandbox.environment(), "DATABASE_URL": _shown(url)}
+        # Run history of its own: run keys of an earlier world must not silence this one's.
+        history = embedded.fresh_database(url, f"dagster_{database}").set(drivername="postgresql+psycopg2")
+        told = threading.Thread(target=_show_discord, args=(world.state, Console()), daemon=True)
+        told.start()
+        yield {
+            **sandbox.environment(),
+            "DATABASE_URL": _shown(url),
+            "DAGSTER_POSTGRES_URL": _shown(history),
+        }
 
 
 def _serve(environment: dict[str, str], port: int, console: Console) -> int:
     console.print(f"Dagster's UI: http://{LOOPBACK}:{port} (Ctrl-C stops everything but the database).")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(_shipped("workspace.yaml"))]
     arguments = [*command, "-h", LOOPBACK, "-p", str(port)]
     process = subprocess.Popen(arguments, env={**os.environ, **environment})  # noqa: S603  (our own interpreter)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop is a Ctrl-C
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)  # not SIGTERM: dagster dev then ends its own children
-        return process.wait(timeout=30)
+        return _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Stop `dagster dev` and all it started: by asking, then, where nobody listens, by force."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)  # not SIGTERM: dagster dev then ends its own children
+    _, alive = psutil.wait_procs([psutil.Process(process.pid), *family], timeout=STOP_SECONDS)
+    for one in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    return process.wait()
+
+
+def _show_discord(state: SandboxState, console: Console) -> None:
+    """Tell on the console what the simulated Discord channel receives: nobody can open it in a browser."""
+    shown: set[str] = set()
+    while True:
+        time.sleep(1)
+        with state.lock:
+            messages = {key: message for key, message in state.discord.messages.items() if key not in shown}
+        shown |= set(messages)
+        for message in messages.values():
+            for embed in message.get("embeds", []):
+                console.print(f"Discord: {embed.get('title', '')}", markup=False)
 
 
 def _reconcile_once_up(port: int) -> None:
@@ -123,8 +161,16 @@ def _reconcile_once_up(port: int) -> None:
 def _dagster_home(payments_home: Path) -> Path:
     home = payments_home.resolve() / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    shutil.copyfile(_shipped("dagster.yaml"), home / "dagster.yaml")
     return home
+
+
+def _shipped(name: str) -> Path:
+    """A file of Dagster's configuration, as the package holds it (in a checkout: a link to the top level)."""
+    path = PACKAGE / name
+    if not path.is_file():
+        raise ConfigurationError(f"{name} is missing.", where=str(PACKAGE), remedy="Reinstall payments-pipeline.")
+    return path
 
 
 def _require_free(port: int) -> None:

@@ -114,7 +114,8 @@ def refresh(
     """Bring the findings of `report` in line with its table, and queue one message a change.
 
     All or nothing. Running it again with the same rows changes only when, and how often, a finding was seen; of two at
-    once the second waits for the first.
+    once the second waits for the first. A report as of the past is a look back: it changes no finding that was judged
+    later.
 
     Args:
         as_of: time of the changes, UTC and aware.
@@ -127,6 +128,8 @@ def refresh(
     frame = _frame(report, ui_url, run_id)
     with engine.begin() as connection:
         connection.execute(named("findings/lock.sql"), {"report": report.name})
+        if _judged_since(connection, report, as_of):
+            return FindingChanges(opened=0, refreshed=0, reopened=0, resolved=0, withheld=0)
         whom = trust(report, latest(connection), configured)
         beliefs = {"untrusted": sorted(whom.untrusted), "any_untrusted": whom.any_untrusted}
         _stage(connection, report, beliefs)
@@ -154,6 +157,12 @@ def live_findings(connection: Connection, report: str | None = None, limit: int 
     """Findings that are not resolved, the gravest and oldest first; of one report, or of all."""
     rows = connection.execute(named("findings/live.sql"), {"report": report, "most": limit}).mappings()
     return [Finding(**row) for row in rows]
+
+
+def _judged_since(connection: Connection, report: Report, as_of: datetime) -> bool:
+    """Whether findings of this report were brought in line as of a later time already."""
+    newest = connection.execute(named("findings/newest_judgement.sql"), {"report": report.name}).scalar()
+    return newest is not None and newest > as_of
 
 
 def _stage(connection: Connection, report: Report, beliefs: Mapping[str, Any]) -> None:

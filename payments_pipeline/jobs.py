@@ -80,7 +80,7 @@ def deliver_notifications(
     channels: ChannelsResource,
 ) -> None:
     """Send what is due in the outbox."""
-    outcome = deliver(database.engine, channels.channels(), clock=clock.now, limit=config.limit)
+    outcome = deliver(database.engine, channels.channels(), clock=clock.present, limit=config.limit)
     context.log.info(
         f"sent {outcome.sent}, to be retried {outcome.retried}, given up {outcome.dead}, waiting {outcome.waiting}, "
         f"for channels not configured {outcome.unconfigured}"

@@ -54,6 +54,14 @@ class ClockResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         return moment.astimezone(UTC)
 
+    def present(self) -> datetime:
+        """The wall clock, but never before `now()`.
+
+        When a provider was read, and when a message may be tried again, are facts of the present, also in a run that
+        judges as of another time: a reading stamped with a past `as_of` would lose to an older one.
+        """
+        return max(datetime.now(UTC), self.now())
+
 
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The project's PostgreSQL, connected on first use; the embedded server where DATABASE_URL is unset."""

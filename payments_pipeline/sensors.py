@@ -65,9 +65,11 @@ def repair_request(due: Sequence[DueRepair], now: datetime) -> dg.RunRequest | d
     if not due:
         return dg.SkipReason("No live finding waits for a repair that policy lets happen by itself.")
     parts = sorted(f"{item.finding_id}.{item.episode}.{item.attempts}" for item in due)
-    late = _late(min(item.opened_at for item in due), now)
+    since = min(item.opened_at for item in due)
+    late = _late(since, now)
     many = f"{parts[0]}+{len(parts) - 1}:{sha256(','.join(parts).encode()).hexdigest()[:16]}"
-    key = f"repair:{parts[0] if len(parts) == 1 else many}:{late}"
+    # Ids begin at 1 in every database; since when a finding is open tells two databases of one instance apart.
+    key = f"repair:{int(since.timestamp())}:{parts[0] if len(parts) == 1 else many}:{late}"
     config = RepairConfig(dry_run=False, actor="policy", limit=REPAIR_LIMIT)
     return dg.RunRequest(
         run_key=key,
@@ -103,7 +105,7 @@ def alerts_due(
     configured = sorted(channels.channels())
     if not configured:
         return dg.SkipReason("No channel is configured: set DISCORD_WEBHOOK_URL. Notifications wait in the outbox.")
-    now = clock.now()
+    now = clock.present()
     with database.connect() as connection:
         parameters = {"now": now, "channels": configured}
         row = connection.execute(named("sensors/notifications_due.sql"), parameters).mappings().one()

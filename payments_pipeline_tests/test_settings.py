@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from payments_pipeline.config import Settings, load_settings
@@ -49,3 +53,17 @@ def test_the_example_file_names_every_variable_and_no_other() -> None:
     text = (ROOT / ".env.example").read_text()
     named = set(re.findall(r"^# ([A-Z_]+)=", text, flags=re.MULTILINE))
     assert named == {name.upper() for name in Settings.model_fields} | {"DAGSTER_POSTGRES_URL"}
+
+
+def test_the_example_file_means_the_same_to_a_shell_and_to_us(tmp_path: Path) -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    values = [line.removeprefix("# ") for line in lines if re.match(r"# [A-Z_]+=", line)]
+    (tmp_path / "example.env").write_text("\n".join(values) + "\n")
+    script = "set -a; . ./example.env; exec \"$0\" -c 'import os; print(dict(os.environ))'"
+    shell = subprocess.run(
+        ["bash", "-c", script, sys.executable], cwd=tmp_path, capture_output=True, text=True, check=True, env={}
+    )
+    environment = ast.literal_eval(shell.stdout)
+    for name, value in dotenv_values(tmp_path / "example.env").items():
+        assert environment[name] == value, name
+    assert shell.stderr == ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, table_columns
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, table_columns
 from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.resources import ClockResource, DatabaseResource
@@ -32,5 +32,6 @@ def provider_transactions(clock: ClockResource, database: DatabaseResource) -> d
         metadata={
             "rows_written": result.rows_written,
             **{f"rows_{provider}": rows for provider, rows in sorted(result.by_provider.items())},
+            **contents(database.engine, "provider_transactions"),
         }
     )

@@ -1,6 +1,7 @@
-"""How tables and numbers look in the Dagster UI. Pure: values in, metadata out.
+"""How tables and numbers look in the Dagster UI: values in, metadata out.
 
-Belongs here: column schemas, previews, sparklines, shared labels of assets. Does not belong here: any query.
+Belongs here: column schemas, previews, sparklines, shared labels of assets. Does not belong here: any query but the
+one that shows what a table holds.
 """
 
 import re
@@ -11,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Engine, MetaData, Table, func, select
 
 from payments_pipeline.db.sql import sql_root
 
@@ -53,6 +55,15 @@ def preview(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     lines = [_line(names), _line(["---"] * len(names))]
     lines += [_line([_cell(row[name]) for name in names]) for row in rows[:PREVIEW_ROWS]]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def contents(engine: Engine, name: str) -> dict[str, Any]:
+    """How many rows a recon table holds, and a few of them."""
+    with engine.connect() as connection:
+        stored = Table(name, MetaData(), schema="recon", autoload_with=connection)
+        count = connection.execute(select(func.count()).select_from(stored)).scalar_one()
+        rows = connection.execute(select(stored).limit(PREVIEW_ROWS)).mappings().all()
+    return {"dagster/row_count": count, "preview": preview([dict(row) for row in rows])}
 
 
 def amounts(by_currency: Mapping[str, Decimal]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Engine
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, table_columns
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, table_columns
 from payments_pipeline.config import Settings
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.coverage import Coverage
@@ -75,9 +75,9 @@ def _snapshot_asset(spec: ResourceSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         as_of = clock.now()
         window = Window(as_of - timedelta(days=settings.snapshot_window_days), as_of)
-        origin: dict[str, Any] = {"as_of": as_of, "mode": "sweep", "run_id": context.run.run_id, "clock": clock.now}
+        origin: dict[str, Any] = {"as_of": as_of, "mode": "sweep", "run_id": context.run.run_id, "clock": clock.present}
         try:
-            accounts = identified(providers.accounts(spec.provider, clock.now))
+            accounts = identified(providers.accounts(spec.provider, clock.present))
         except PaymentsPipelineError as error:
             context.log.error(f"{spec.provider} {spec.name} was not read: {error}")
             certify_unread(database.engine, spec.provider, spec.name, window, error, **origin)
@@ -88,7 +88,7 @@ def _snapshot_asset(spec: ResourceSpec) -> dg.AssetsDefinition:
                 context.log.error(
                     f"{spec.provider} {spec.name}, account {label}, not read in full: {metadata['error']}"
                 )
-        return dg.MaterializeResult(metadata=accounts_metadata(outcomes))
+        return dg.MaterializeResult(metadata=accounts_metadata(outcomes) | contents(database.engine, spec.table))
 
     return build
 

@@ -5,12 +5,16 @@ Belongs here: its fields, storing and reading it. Does not belong here: fetching
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
+
+UNIDENTIFIED = "unidentified"
+"""Account of a certificate whose fetch ended before the provider said who we are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,4 +66,15 @@ def stored(connection: Connection, coverage: Coverage) -> Coverage:
 
 def latest(connection: Connection) -> list[Coverage]:
     """The newest certificate of each (provider, account, resource), in that order."""
-    return [Coverage(**row) for row in connection.execute(named("ingest/coverage_latest.sql")).mappings()]
+    found = [Coverage(**row) for row in connection.execute(named("ingest/coverage_latest.sql")).mappings()]
+    return [one for one in found if not _superseded(one, found)]
+
+
+def _superseded(one: Coverage, found: Sequence[Coverage]) -> bool:
+    """A fetch that never learned whose account it is speaks only until one that did comes after it."""
+    return one.account == UNIDENTIFIED and any(
+        (other.provider, other.resource) == (one.provider, one.resource)
+        and other.account != UNIDENTIFIED
+        and (other.coverage_id or 0) > (one.coverage_id or 0)
+        for other in found
+    )

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from payments_pipeline.errors import PaymentsPipelineError
-from payments_pipeline.ingest.coverage import Coverage, latest, stored
+from payments_pipeline.ingest.coverage import UNIDENTIFIED, Coverage, latest, stored
 from payments_pipeline.providers.base import Clock, Window
 
 
@@ -39,31 +39,19 @@ def certify_unread(
     Returns:
         The certificates: of the account that was not read, if it is known. If not, of those just read, because a
         provider is trusted as a whole, and the next run certifies them again; without such, of every account ever
-        read. None where nothing was ever read: there is no trust to withdraw.
+        read; where nothing was ever read, one of an unidentified account, so that the reason can be seen.
     """
+    unread = Coverage(
+        provider=provider, account=expected or UNIDENTIFIED, livemode=False, resource=resource, mode=mode,
+        window_from=window.start, window_to=window.end, as_of=as_of, pages=0, objects=0, rows_written=0, rejected=0,
+        complete=False, error=str(error), run_id=run_id, started_at=clock(), finished_at=clock(),
+    )  # fmt: skip
     with engine.begin() as connection:
         known = [one for one in latest(connection) if (one.provider, one.resource) == (provider, resource)]
         own = [one for one in known if one.account == expected]
-        known = own or [one for one in known if one.account in read] or known
+        withdrawn = own or [one for one in known if one.account in read] or known
+        accounts = {(one.account, one.livemode) for one in withdrawn} or {(unread.account, unread.livemode)}
         return [
-            stored(
-                connection,
-                replace(
-                    one,
-                    mode=mode,
-                    window_from=window.start,
-                    window_to=window.end,
-                    as_of=as_of,
-                    pages=0,
-                    objects=0,
-                    rows_written=0,
-                    rejected=0,
-                    complete=False,
-                    error=str(error),
-                    run_id=run_id,
-                    started_at=clock(),
-                    finished_at=clock(),
-                ),
-            )
-            for one in known
+            stored(connection, replace(unread, account=account, livemode=livemode))
+            for account, livemode in sorted(accounts)
         ]

@@ -97,9 +97,19 @@ class StripeProvider:
                 remedy="Set the expected account's key, or correct the account that is expected (STRIPE_ACCOUNT).",
             )
         if self._mode is None:
-            self._mode = answer.get("livemode") is True
+            self._mode = self._observed_mode(answer)
         account = found if isinstance(found, str) and found else self.expected_account or UNIDENTIFIED
         return Account(self.name, account, self._mode)
+
+    def _observed_mode(self, account: Json) -> bool:
+        """Live or test, of a key that does not say: by the account (on some servers), else by any payment."""
+        found = account.get("livemode")
+        if not isinstance(found, bool):
+            answer = self._calls.get("/v1/payment_intents", limit=1)
+            listed = answer.get("data") if isinstance(answer, dict) else None
+            newest = listed[0] if isinstance(listed, list) and listed else {}
+            found = newest.get("livemode") if isinstance(newest, dict) else None
+        return found is True
 
     def _account(self) -> Json:
         try:

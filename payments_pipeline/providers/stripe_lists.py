@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from payments_pipeline.errors import NotFoundError, PermanentError, ResponseError, WrongAccountError
+from payments_pipeline.errors import (
+    NotFoundError,
+    PaymentsPipelineError,
+    PermanentError,
+    ResponseError,
+    TransientError,
+    WrongAccountError,
+)
 from payments_pipeline.providers.base import Clock, Page, ResourceSpec, Window
 from payments_pipeline.providers.stripe_calls import StripeCalls
 from payments_pipeline.providers.stripe_fields import object_id
@@ -76,8 +83,28 @@ class StripeList:
     def created_in(self, window: Window, params: Mapping[str, Any]) -> Iterator[Page]:
         """As `pages`, of what was created in the window. Stripe's `created` has whole seconds: both ends round up."""
         first, end = math.ceil(window.start.timestamp()), math.ceil(window.end.timestamp())
-        for page in self.pages({"created": {"gte": first, "lt": end}, **params}):
+        for page in self._filtered({"gte": first, "lt": end}, params):
             yield Page([obj for obj in page.objects if _inside(obj, first, end)], page.read_at)
+
+    def _filtered(self, created: Mapping[str, int], params: Mapping[str, Any]) -> Iterator[Page]:
+        """Pages with a filter on `created`; all pages where the server refuses that filter.
+
+        Stripe never does; API-compatible servers answer 400 or 500 to parameters they do not know.
+        """
+        pages = self.pages({"created": created, **params})
+        try:
+            begun = next(pages, None)
+        except (ResponseError, TransientError) as refused:
+            if isinstance(refused, NotFoundError) or not _about_parameters(refused):
+                raise
+            pages = self.pages(params)
+            try:
+                begun = next(pages, None)
+            except PaymentsPipelineError:
+                raise refused from None
+        if begun is not None:
+            yield begun
+            yield from pages
 
     def check_mode(self, obj: Any) -> None:
         """Refuse an object of the other mode. Some kinds do not say theirs.
@@ -229,6 +256,11 @@ def _inside(obj: Any, first: int, end: int) -> bool:
     """Whether `created` lies in the range, for servers that ignore the filter; the unreadable go on, to be named."""
     created = obj.get("created") if isinstance(obj, dict) else None
     return not isinstance(created, int) or first <= created < end
+
+
+def _about_parameters(refused: PaymentsPipelineError) -> bool:
+    """Whether the same call may be answered without its filter: 400, or a server that fell over it."""
+    return getattr(refused.__cause__, "http_status", None) in {400, 422, 500}
 
 
 def _mode_name(livemode: bool) -> str:

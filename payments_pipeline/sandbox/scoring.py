@@ -67,7 +67,7 @@ def score(
             for tally in (reports[name], line):
                 _count(tally, label, bool(hits))
             if hits:
-                unmatched = [row for row in unmatched if row not in hits]
+                unmatched.remove(hits[0])  # a second row about the same thing is one too many, and stays unmatched
         for row in unmatched:
             told = {key: str(value) for key, value in row.items() if value is not None}
             reports[name].false.append(told)

@@ -165,3 +165,12 @@ def test_every_shipped_report_opens_and_resolves_its_findings(desk: Desk, name: 
     execute("UPDATE recon.provider_transactions SET state = 'canceled'")
     execute("UPDATE public.payment_transactions SET status = 'canceled'")
     assert once() == changes(resolved=1)
+
+
+def test_a_look_at_the_past_leaves_findings_as_they_were_judged_later(desk: Desk) -> None:
+    desk.anomaly("a")
+    desk.refresh(LATER)
+    desk.gone("a")
+    desk.anomaly("b")
+    assert desk.refresh(AS_OF) == changes()
+    assert [(f["status"], f["last_seen_at"]) for f in desk.findings()] == [("open", LATER)]

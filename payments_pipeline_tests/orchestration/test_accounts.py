@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from payments_pipeline.assets.snapshots import snapshot_assets
 from payments_pipeline.checks import unread
 from payments_pipeline.config import Settings, load_settings
-from payments_pipeline.db.sql import named
+from payments_pipeline.ingest.coverage import latest
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
@@ -60,7 +60,7 @@ def metadata_of(settings: Settings) -> dict[str, Any]:
 
 def problems(engine: Engine) -> dict[tuple[str, str], str]:
     with engine.connect() as connection:
-        fetches = connection.execute(named("checks/newest_coverage.sql"), {"providers": ["stripe"]}).all()
+        fetches = latest(connection)
     return unread([("stripe", "refunds")], fetches)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from payments_pipeline.assets.presentation import amounts, counts, preview, sparkline
+from payments_pipeline.resources import ClockResource
 from payments_pipeline.sensors import (
     ACTIVATION_GRACE,
     SUCCESSOR_AFTER,
@@ -60,8 +62,8 @@ def test_a_run_that_died_before_it_did_anything_gets_a_successor() -> None:
 
 
 def test_repair_key_carries_finding_episode_and_attempt() -> None:
-    assert _key(repair_request([_repair(12, 2, 1)], NOW)) == "repair:12.2.1:0"
-    assert _key(repair_request([_repair(12, 3, 0)], NOW)) == "repair:12.3.0:0"
+    assert _key(repair_request([_repair(12, 2, 1)], NOW)) == f"repair:{int(NOW.timestamp())}:12.2.1:0"
+    assert _key(repair_request([_repair(12, 3, 0)], NOW)) == f"repair:{int(NOW.timestamp())}:12.3.0:0"
 
 
 def test_many_repairs_are_one_run_whatever_their_order() -> None:
@@ -118,3 +120,17 @@ def test_numbers_read_as_people_write_them() -> None:
     assert sparkline([0, 5, 10]) == "▁▄█"
     assert sparkline([0, 0]) == "▁▁"
     assert sparkline([]) == ""
+
+
+def test_the_same_ids_in_another_database_are_another_run() -> None:
+    ours, theirs = _repair(1), replace(_repair(1), opened_at=NOW - timedelta(seconds=1))
+
+    assert _key(repair_request([ours], NOW)) != _key(repair_request([theirs], NOW))
+
+
+def test_readings_are_stamped_with_the_present_also_when_judging_as_of_the_past() -> None:
+    past = ClockResource(as_of="2020-01-01T00:00:00+00:00")
+    future = ClockResource(as_of="2999-01-01T00:00:00+00:00")
+
+    assert past.present() > past.now()
+    assert future.present() == future.now()

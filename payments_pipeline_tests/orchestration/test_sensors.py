@@ -99,7 +99,7 @@ def test_due_notification_starts_one_delivery_run(
     settings = _with_discord(settings)
     assert not _tick(alerts_due, instance, settings).run_requests
     _execute(engine, NOTIFICATION, key="sent", state="sent", due=AS_OF)
-    _execute(engine, NOTIFICATION, key="later", state="pending", due=AS_OF + timedelta(minutes=1))
+    _execute(engine, NOTIFICATION, key="later", state="pending", due=AS_OF + timedelta(days=36500))
     assert not _tick(alerts_due, instance, settings).run_requests
 
     _execute(engine, NOTIFICATION, key="now", state="pending", due=AS_OF)
@@ -115,11 +115,11 @@ def test_repairable_finding_starts_a_repair_run_until_it_is_repaired(
     finding = _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
 
     (first,) = _tick(repairs_due, instance, settings).run_requests
-    assert first.run_key == f"repair:{finding}.1.0:0"
+    assert first.run_key == f"repair:{int(AS_OF.timestamp())}:{finding}.1.0:0"
 
     _execute(engine, ACTION, finding_id=finding, state="failed", at=AS_OF)
     (second,) = _tick(repairs_due, instance, settings).run_requests
-    assert second.run_key == f"repair:{finding}.1.1:0"
+    assert second.run_key == f"repair:{int(AS_OF.timestamp())}:{finding}.1.1:0"
 
     _execute(engine, ACTION, finding_id=finding, state="verified", at=AS_OF)
     assert not _tick(repairs_due, instance, settings).run_requests

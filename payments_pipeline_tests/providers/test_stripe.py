@@ -269,3 +269,35 @@ def test_one_lone_surrogate_does_not_make_its_page_unreadable() -> None:
     body = b'{"data": [{"id": "pi_1", "created": 1793534000, "description": "\\ud800"}], "has_more": false}'
     with conversation(lambda _path, _query: (200, body)) as talk:
         assert ids(provider(talk.base_url)) == ["pi_1"]
+
+
+@pytest.mark.parametrize("refusal", [400, 500])
+def test_a_server_that_refuses_the_created_filter_is_listed_without_it(refusal: int) -> None:
+    listed = [{"id": "pi_new", "created": 1793534399}, {"id": "pi_old", "created": 1}]
+
+    def script(_path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if any(name.startswith("created") for name in query):
+            return refusal, b'{"error": {"type": "invalid_request_error", "message": "Unexpected created"}}'
+        return 200, orjson.dumps({"data": listed, "has_more": False})
+
+    with conversation(script) as talk:
+        assert ids(provider(talk.base_url)) == ["pi_new"]
+
+
+@pytest.mark.parametrize(
+    ("account", "payments", "live"),
+    [
+        ({"livemode": True}, [], True),
+        ({}, [{"livemode": True}], True),
+        ({}, [{"livemode": False}], False),
+        ({}, [], False),
+    ],
+)
+def test_a_key_that_does_not_say_its_mode_is_known_by_what_it_opens(
+    account: dict[str, Any], payments: list[Any], live: bool
+) -> None:
+    def answer(path: str, _query: dict[str, str]) -> Any:
+        return {"id": "acct_1", **account} if path == "/v1/account" else {"data": payments, "has_more": False}
+
+    with lenient(answer) as talk:
+        assert provider(talk.base_url, stripe_api_key="compatible-key").identify().livemode is live

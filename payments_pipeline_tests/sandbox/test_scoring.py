@@ -39,3 +39,9 @@ def test_labels_of_reports_that_did_not_run_do_not_count() -> None:
     reports, lines = score([GAP], {"stuck_authorizations": []})
     assert reports["stuck_authorizations"].perfect
     assert "E1" not in lines
+
+
+def test_the_same_anomaly_said_twice_is_one_too_many() -> None:
+    reports, _ = score([GAP], {"activation_gaps": [{"user_id": 7, "n": 1}, {"user_id": 7, "n": 2}]})
+    assert reports["activation_gaps"].found == 1
+    assert len(reports["activation_gaps"].false) == 1
