@@ -167,14 +167,14 @@ def _apply(connection: Connection, action: Row[Any], order: Order, contract_dir:
         return ActionResult(action.action_id, action.state, action.effects, held_back)
     kind, statements = KINDS[action.kind], partial(writeback, contract_dir=contract_dir)
     kind.lock(connection, action.target, statements)
-    before = kind.read(connection, action.target)
+    before = kind.read(connection, action.target, as_of=order.at)
     if (objection := _objection(action, before, order.at)) is not None:
         return finish(connection, action, order, Outcome("rejected", before, before, objection))
     effects = kind.plan(before, as_of=order.at)
     try:
         with connection.begin_nested():
             kind.apply(connection, before, order, statements)
-            after = kind.read(connection, action.target)
+            after = kind.read(connection, action.target, as_of=order.at)
             if (complaint := kind.verify(before, after)) is not None:
                 raise PreconditionError(complaint, remedy="Check the write-back statements against the views.")
     except OperationalError:
@@ -190,7 +190,7 @@ def _rehearse(connection: Connection, action: Row[Any], as_of: datetime) -> Acti
     if (held_back := _held_back(connection, action)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, held_back, dry_run=True)
     kind = KINDS[action.kind]
-    facts = kind.read(connection, action.target)
+    facts = kind.read(connection, action.target, as_of=as_of)
     objection = _objection(action, facts, as_of)
     if objection is not None:
         return ActionResult(action.action_id, "rejected", [], objection, dry_run=True)

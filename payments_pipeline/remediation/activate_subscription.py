@@ -21,6 +21,7 @@ from payments_pipeline.remediation.kinds import Order, Writeback
 TOLERANCE = Decimal("0.02")  # by how much a deposit may be short; the default of the report's parameter
 PERIODS = frozenset({"day", "week", "month", "quarter", "year", "lifetime"})
 _CANCELED = frozenset({"canceled", "cancelled"})
+_BARRED = frozenset({"suspended", "banned", "blocked", "deleted", "closed", "locked"})
 _DATES = ("last_payment_date", "payment_due_date", "subscription_renewal_date")
 
 
@@ -40,10 +41,10 @@ class ActivateSubscription:
         """Lock the user. Webhooks that update a payment and then its user wait here, and win by coming last."""
         connection.execute(writeback("lock_user"), {"user_id": target["user_id"]})
 
-    def read(self, connection: Connection, target: Mapping[str, str]) -> Facts:
-        """``user``, ``payment`` (the newest paid one), ``ended`` (an event since), ``asked`` (the target's payment)."""
+    def read(self, connection: Connection, target: Mapping[str, str], *, as_of: datetime) -> Facts:
+        """``user``, ``payment`` (the newest paid one that runs), ``ended`` (an event since), ``asked`` (the target's payment)."""
         user = {"user_id": target["user_id"]}
-        payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE})
+        payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE, "as_of": as_of})
         ended = asked = None
         if payment is not None:
             since = {"paid_at": payment["paid_at"], "tier": payment["tier"]}
@@ -67,7 +68,7 @@ class ActivateSubscription:
     def plan(self, facts: Facts, *, as_of: datetime) -> list[Facts]:
         """Each column of the user that changes, and the event that is added."""
         what = f"user {facts['user_id']}"
-        before, after = facts["user"], _wanted(facts["payment"])
+        before, after = facts["user"], _wanted(facts["user"], facts["payment"])
         after["subscription_updated_at"] = jsonable(as_of)
         effects = [
             {"what": what, "field": field, "before": before.get(field), "after": value}
@@ -80,10 +81,11 @@ class ActivateSubscription:
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Two statements of the contract: the user, then the event."""
         user, payment = facts["user"], facts["payment"]
+        renews_at = _wanted(user, payment)["subscription_renewal_date"]
         shared = {"user_id": facts["user_id"], "plan_id": payment["plan_id"], "at": order.at}
         written = connection.execute(
             writeback("activate_user"),
-            shared | {"tier": payment["tier"], "paid_at": payment["paid_at"], "renews_at": payment["renews_at"]},
+            shared | {"tier": payment["tier"], "paid_at": payment["paid_at"], "renews_at": renews_at},
         ).rowcount
         if written != 1:
             raise PreconditionError(f"activate_user changed {written} rows, not one.", where=f"user {facts['user_id']}")
@@ -104,7 +106,7 @@ class ActivateSubscription:
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Access and tier as paid for; dates too, where the contract shows them."""
-        user, wanted = after["user"], _wanted(before["payment"])
+        user, wanted = after["user"], _wanted(before["user"], before["payment"])
         if user is None or not user["has_access"] or not _same(user["subscription_tier"], wanted["subscription_tier"]):
             return "app_users does not show access on the tier that was paid for."
         wrong = [date for date in _DATES if user[date] is not None and user[date] != wanted[date]]
@@ -115,6 +117,10 @@ def _settled(user: Facts, payment: Facts, ended: Facts | None) -> str | None:
     """Why the user has what was bought, or gave it up since."""
     if user["has_access"] and _same(user["subscription_tier"], payment["tier"]):
         return f"The user already has access on tier {payment['tier']}."
+    if payment["is_superseded"]:
+        return f"The user already has access on tier {user['subscription_tier']}, which a later payment bought."
+    if payment["takes_away"]:
+        return f"Tier {payment['tier']} would cut short what the user has paid for already: a person must decide."
     if ended is not None:
         return f"The subscription was changed after the payment: {ended['event_type']} at {ended['created_at']}."
     changed = user["subscription_updated_at"]
@@ -127,14 +133,18 @@ def _same(tier: str | None, other: str) -> bool:
     return tier is not None and tier.lower() == other.lower()
 
 
-def _wanted(payment: Facts) -> Facts:
+def _wanted(user: Facts, payment: Facts) -> Facts:
+    """The user's columns afterwards. On the same tier a date of renewal is never brought forward."""
+    renews_at, known = payment["renews_at"], user["subscription_renewal_date"]
+    if renews_at is not None and _same(user["subscription_tier"], payment["tier"]):
+        renews_at = known if _after(known, datetime.fromisoformat(renews_at)) else renews_at
     return {
         "subscription_status": "active",
         "subscription_tier": payment["tier"],
         "plan_id": payment["plan_id"],
         "last_payment_date": payment["paid_at"],
-        "payment_due_date": payment["renews_at"],
-        "subscription_renewal_date": payment["renews_at"],
+        "payment_due_date": renews_at,
+        "subscription_renewal_date": renews_at,
     }
 
 
@@ -145,6 +155,8 @@ def _exempt(user: Facts | None, as_of: datetime) -> str | None:
         return "The user is an internal account."
     if _after(user["access_override_until"], as_of):
         return f"An administrator has granted access until {user['access_override_until']}."
+    if user["subscription_status"] in _BARRED:
+        return f"The user is {user['subscription_status']}: a person must decide."
     return None
 
 
@@ -154,6 +166,10 @@ def _worthless(payment: Facts, as_of: datetime) -> str | None:
         return f"{name} buys plan {payment['plan_id']}, which is not known: a person must decide."
     if not payment["is_full_price"]:
         return f"{name} was paid with another amount or currency than the application asked: a person must decide."
+    if payment["is_disputed"]:
+        return f"{name} is disputed by the payer: a person must decide."
+    if not payment["is_his_alone"]:
+        return f"{name} may have been paid by somebody else: a person must decide."
     if payment["period"] != "lifetime" and not _after(payment["renews_at"], as_of):
         return f"The period that {name.lower()} bought ended at {payment['renews_at']}."
     return None

@@ -44,7 +44,7 @@ class ActionKind(Protocol):
         """Keep everybody else from changing the target until the transaction ends."""
         ...
 
-    def read(self, connection: Connection, target: Mapping[str, str]) -> Facts:
+    def read(self, connection: Connection, target: Mapping[str, str], *, as_of: datetime) -> Facts:
         """Both sides as they are now: all that the repair depends on, and nothing that changes by itself."""
         ...
 

@@ -106,7 +106,7 @@ def _plan(connection: Connection, row: Row[Any], kind: ActionKind, as_of: dateti
         return _unfit(row, target, f"The repair has failed {row.failures} times: a person must look.")
     try:
         with connection.begin_nested():  # one finding with a malformed id leaves the others alone
-            facts = kind.read(connection, target)
+            facts = kind.read(connection, target, as_of=as_of)
     except DataError as error:
         return _unfit(row, target, f"The target can't be read: {str(error.orig).splitlines()[0]}")
     objection = kind.check(facts, as_of=as_of)

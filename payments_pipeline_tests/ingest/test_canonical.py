@@ -108,6 +108,51 @@ def test_the_charge_knows_better_than_a_refund_that_failed_later(books: Books) -
     assert books.refreshed("re_1")["state"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("charge", "refunds", "returned", "state"),
+    [
+        (0, [("succeeded", 20, 1)], 20, "refunded"),
+        (0, [("succeeded", 5, 1)], 5, "paid"),
+        (20, [("succeeded", 5, 1)], 20, "refunded"),
+        (20, [("failed", 20, 1)], 0, "paid"),
+        (20, [("failed", 20, -1)], 20, "refunded"),
+        (20, [("succeeded", 5, -1), ("canceled", 15, 1)], 5, "paid"),
+        (5, [("succeeded", 5, 1), ("failed", 15, 1)], 5, "paid"),
+    ],
+)
+def test_charge_and_refunds_that_were_read_at_different_times(
+    books: Books, charge: int, refunds: list[tuple[str, int, int]], returned: int, state: str
+) -> None:
+    told = {"charge_refunded": charge == 20, "charge_amount_refunded": charge}
+    books.add("stripe_payment_intents", **INTENT | {"amount": 20, "amount_received": 20} | told)
+    for number, (status, amount, minutes_later) in enumerate(refunds):
+        seen = {"status": status, "amount": amount, "read_at": AS_OF + timedelta(minutes=minutes_later)}
+        books.add("stripe_refunds", **REFUND | seen | {"object_id": f"re_{number}"})
+    row = books.refreshed()
+    assert (row["amount_refunded"], row["state"]) == (returned, state)
+
+
+def test_a_dispute_is_kept(books: Books) -> None:
+    books.add("stripe_payment_intents", **INTENT)
+    assert books.refreshed()["disputed"] is False
+    with books.engine.begin() as connection:
+        connection.execute(text("UPDATE recon.stripe_payment_intents SET charge_disputed = TRUE"))
+    assert books.refreshed()["disputed"] is True
+
+
+def test_a_hold_counts_from_its_authorization(books: Books) -> None:
+    held = {"status": "requires_capture", "amount_received": 0, "charge_created_at": CREATED + timedelta(days=1)}
+    books.add("stripe_payment_intents", **INTENT | held)
+    row = books.refreshed()
+    assert (row["provider_created_at"], row["state_changed_at"]) == (CREATED, CREATED + timedelta(days=1))
+
+
+def test_a_gateway_payment_keeps_what_was_to_come(books: Books) -> None:
+    books.add("nowpayments_payments", **CRYPTO | {"actually_paid": Decimal("19.9"), "status": "partially_paid"})
+    row = books.refreshed("501")
+    assert (row["amount_received"], row["expected_amount"]) == (Decimal("19.9"), 20)
+
+
 def test_without_a_charge_the_refunds_are_added_up(books: Books) -> None:
     books.add("stripe_payment_intents", **INTENT)
     books.add("stripe_refunds", **REFUND)

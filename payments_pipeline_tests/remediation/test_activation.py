@@ -184,3 +184,77 @@ def test_wrong_tier_is_corrected(engine: Engine, town: Town) -> None:
     town.finding(user_id, town.payment(user_id))
     assert repair(engine, as_of=AS_OF, actor=ACTOR, dry_run=False).verified == 1
     assert town.look(user_id)["subscription_tier"] == "pro"
+
+
+def test_a_later_renewal_on_the_same_tier_is_kept(engine: Engine, town: Town) -> None:
+    late = AS_OF + timedelta(days=200)
+    user_id = town.user("inactive", "PRO", subscription_renewal_date=late)
+    town.finding(user_id, town.payment(user_id))
+    assert repair(engine, as_of=AS_OF, actor=ACTOR, dry_run=False).verified == 1
+    user = town.look(user_id)
+    assert (user["subscription_renewal_date"], user["payment_due_date"]) == (late, late)
+
+
+def test_a_year_behind_a_month_that_lapsed_is_given(engine: Engine, town: Town) -> None:
+    user_id = town.user()
+    year = town.payment(user_id, plan="year", paid_at=AS_OF - timedelta(days=80), ref="pi_year")
+    town.payment(user_id, paid_at=AS_OF - timedelta(days=45), ref="pi_month")
+    town.finding(user_id, year)
+    assert repair(engine, as_of=AS_OF, actor=ACTOR, dry_run=False).verified == 1
+    assert town.look(user_id)["plan_id"] == PLANS["year"]
+
+
+def smaller_plan_on_top(town: Town) -> int:
+    town.run("UPDATE public.plans SET tier = 'basic' WHERE id = :id", id=PLANS["month"])
+    user_id = town.user("active", "pro")
+    town.payment(user_id, plan="lifetime", paid_at=AS_OF - timedelta(days=80), ref="pi_life")
+    town.payment(user_id)
+    return user_id
+
+
+def later_renewal_on_another_tier(town: Town) -> int:
+    user_id = town.user("active", "max", subscription_renewal_date=AS_OF + timedelta(days=200))
+    town.payment(user_id)
+    return user_id
+
+
+def disputed(town: Town) -> int:
+    user_id = town.user()
+    town.payment(user_id)
+    town.run("UPDATE recon.provider_transactions SET disputed = TRUE")
+    return user_id
+
+
+def claimed_by_two(town: Town) -> int:
+    user_id = town.user()
+    town.payment(user_id)
+    town.payment(town.user(), provider_state=None)
+    return user_id
+
+
+def banned(town: Town) -> int:
+    user_id = town.user("Banned")
+    town.payment(user_id)
+    return user_id
+
+
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        (smaller_plan_on_top, "would cut short"),
+        (later_renewal_on_another_tier, "would cut short"),
+        (disputed, "is disputed"),
+        (claimed_by_two, "may have been paid by somebody else"),
+        (banned, "The user is banned"),
+    ],
+)
+def test_what_a_person_must_decide_is_refused_whatever_the_finding_says(
+    engine: Engine, town: Town, plant: Callable[[Town], int], reason: str
+) -> None:
+    user_id = plant(town)
+    before = town.look(user_id)
+    town.finding(user_id)
+    summary = repair(engine, as_of=AS_OF, actor=ACTOR, dry_run=False)
+    assert (summary.verified, summary.rejected) == (0, 1)
+    assert reason in str(summary.actions[0].reason)
+    assert town.look(user_id) == before

@@ -23,9 +23,10 @@ def plant(town: Town, random: Random) -> int:
     """One user with a random past: payments, the provider's word, events."""
     pick = random.choice
     user_id = town.user(
-        pick(["inactive", "active", "trialing", "canceled"]),
+        pick(["inactive", "inactive", "active", "trialing", "canceled", "banned"]),
         pick(["free", "pro", "PRO", "basic"]),
         subscription_updated_at=pick([None, None, AS_OF - timedelta(days=3)]),
+        subscription_renewal_date=pick([None, None, AS_OF + timedelta(days=9), AS_OF + timedelta(days=500)]),
         is_internal=random.random() < 0.05,
         access_override_until=pick([None] * 6 + [AS_OF + timedelta(days=1), AS_OF - timedelta(days=1)]),
     )
@@ -42,10 +43,11 @@ def plant(town: Town, random: Random) -> int:
         )
         town.run(
             "UPDATE recon.provider_transactions SET amount_refunded = :refunded, link_method = :link, amount = :amount,"
-            " vanished_at = :vanished WHERE provider_ref = :ref",
+            " disputed = :disputed, vanished_at = :vanished WHERE provider_ref = :ref",
             refunded=pick([0, 0, 0, 5, 19.99]),
             link=pick(["reference"] * 5 + ["ambiguous", "foreign", "none"]),
             amount=pick([19.99] * 5 + [18]),
+            disputed=random.random() < 0.1,
             vanished=pick([None] * 9 + [AS_OF]),
             ref=ref,
         )
@@ -81,7 +83,7 @@ def test_what_the_report_calls_repairable_is_due_and_nothing_else(engine: Engine
     due: dict[int, str] = {}
     with engine.connect() as connection:
         for user_id in users:
-            facts = KIND.read(connection, {"user_id": str(user_id)})
+            facts = KIND.read(connection, {"user_id": str(user_id)}, as_of=AS_OF)
             if KIND.check(facts, as_of=AS_OF) is None:
                 due[user_id] = facts["payment"]["payment_id"]
     expected = {user_id: str(row["payment_id"]) for user_id, row in report.items() if row["repairable"]}

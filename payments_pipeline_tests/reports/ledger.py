@@ -45,8 +45,8 @@ class Ledger:
         with self.engine.begin() as connection:
             return connection.exec_driver_sql(statement.as_string(), columns).one()[0]
 
-    def plan(self, tier: str = "pro", period: str = "month") -> int:
-        values = {"name": f"{tier} {period}", "tier": tier, "period": period, "price": 20, "currency": "USD"}
+    def plan(self, tier: str = "pro", period: str = "month", price: int = 20) -> int:
+        values = {"name": f"{tier} {period}", "tier": tier, "period": period, "price": price, "currency": "USD"}
         return int(self.add("public.plans", **values))
 
     def user(self, status: str = "inactive", tier: str = "free", **columns: Any) -> int:

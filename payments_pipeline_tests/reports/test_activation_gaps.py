@@ -61,11 +61,12 @@ def test_unpaid_checkout_is_fine(ledger: Ledger) -> None:
 
 def test_upgrade_that_was_paid_but_not_given_is_a_gap(ledger: Ledger) -> None:
     user = ledger.user("active", "basic")
-    ledger.payment(user, ledger.plan("basic"), "succeeded", ago(days=20), transaction_id="pi_0")
+    ledger.payment(user, ledger.plan("basic", price=9), "succeeded", ago(days=20), transaction_id="pi_0")
     newest = ledger.payment(user, ledger.plan("pro"), "succeeded", ago(days=2))
     ledger.webhook(newest, "completed")
     gap = the_gap(ledger)
     assert (gap["payment_id"], gap["expected_tier"], gap["reason"]) == (newest, "pro", "wrong tier")
+    assert gap["repairable"] is True
 
 
 def test_only_the_newest_payment_counts(ledger: Ledger) -> None:

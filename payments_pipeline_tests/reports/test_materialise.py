@@ -170,4 +170,4 @@ def test_the_full_compare_reads_only_the_covering_indexes(ledger: Ledger) -> Non
         connection.exec_driver_sql("SET TIME ZONE 'UTC'")
     assert "Merge Join" in plan
     assert "Index Only Scan using provider_transactions_compare" in plan
-    assert "Index Only Scan using payment_transactions_compare" in plan
+    assert "Index Only Scan using payment_transactions_compare_provider" in plan

@@ -211,3 +211,74 @@ def test_full_sum_in_the_wrong_asset_is_reported(ledger: Ledger) -> None:
         "partially_paid", provider_ref="500", raw_status="wrong_asset_confirmed", amount_received=20, **GATEWAY
     )
     assert len(drifts(ledger)) == 1
+
+
+def test_gateway_that_names_the_coin_with_its_network_is_compared_by_its_own_sum(ledger: Ledger) -> None:
+    ledger.payment(None, None, "finished", **ORDER)
+    gateway = GATEWAY | {"received_currency": "USDTTRC20", "expected_amount": 20, "provider_ref": "500"}
+    ledger.transaction("partially_paid", amount_received=Decimal("19.9"), **gateway)
+    assert drifts(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("came", "difference"),
+    [
+        ({"amount": 10}, "amount"),
+        ({"currency": "SHIB"}, "currency"),
+        ({"currency": "SHIB", "amount": 10}, "amount, currency"),
+        ({"amount": Decimal("19.7")}, None),
+        ({"amount": 40}, None),
+    ],
+)
+@pytest.mark.parametrize("known", [{"transaction_id": "dep_1"}, {"transaction_id": None, "tx_hash": "0xabc"}])
+def test_deposit_is_compared_with_the_coins_that_were_asked_for(
+    ledger: Ledger, came: Row, difference: str | None, known: Row
+) -> None:
+    asked: Row = {"payment_method": "okx", "crypto_amount": 20, "crypto_currency": "usdt", "amount": 18}
+    ledger.payment(None, None, "finished", **asked | known)
+    ledger.deposit("paid", **came)
+    found = drifts(ledger)
+    assert [drift["difference"] for drift in found] == ([difference] if difference else [])
+    assert all((drift["app_amount"], drift["app_currency"]) == (20, "USDT") for drift in found)
+
+
+def test_of_two_coins_in_one_transaction_the_right_one_is_compared(ledger: Ledger) -> None:
+    asked: Row = {"payment_method": "okx", "crypto_amount": 20, "crypto_currency": "USDT"}
+    ledger.payment(None, None, "finished", transaction_id=None, tx_hash="0xabc", **asked)
+    ledger.deposit("paid", currency="SHIB")
+    ledger.deposit("paid", provider_ref="dep_2")
+    assert drifts(ledger) == []
+
+
+@pytest.mark.parametrize(("raw", "expected"), [("confirmed", 0), ("CONFIRMED", 0), ("sending", 1)])
+def test_the_providers_own_word_is_agreement(ledger: Ledger, raw: str, expected: int) -> None:
+    ledger.payment(None, None, "confirmed", payment_method="nowpayments")
+    ledger.transaction("processing", provider="nowpayments", raw_status=raw)
+    assert len(drifts(ledger)) == expected
+
+
+def test_the_same_word_after_a_full_refund_is_no_agreement(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded")
+    ledger.transaction("refunded", raw_status="succeeded", amount_refunded=20)
+    assert len(drifts(ledger)) == 1
+
+
+def test_payment_whose_id_the_application_never_stored_is_compared_by_its_metadata(ledger: Ledger) -> None:
+    payment = ledger.payment(None, None, "pending", transaction_id=None)
+    ledger.transaction("paid", payment_ref=str(payment), link_method="metadata")
+    drift = the_drift(ledger)
+    assert (drift["provider_ref"], drift["payment_id"], drift["difference"]) == ("pi_1", payment, "state")
+
+
+def test_provider_in_capitals_is_the_same_provider(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded", payment_method=" Stripe")
+    ledger.transaction("paid", amount=Decimal("9.99"))
+    assert the_drift(ledger)["difference"] == "amount"
+
+
+def test_status_nobody_knows_is_reported_without_a_row_of_the_application(ledger: Ledger) -> None:
+    ledger.transaction("unknown", raw_status="quantum_settled")
+    ledger.transaction("unknown", provider_ref="pi_2", link_method="foreign")
+    drift = the_drift(ledger)
+    assert (drift["provider_ref"], drift["payment_id"], drift["user_id"], drift["app_state"]) == ("pi_1", *[None] * 3)
+    assert drift["reason"] == "application knows nothing of it, provider says quantum_settled 20.00 USD"

@@ -71,3 +71,10 @@ def test_two_attempts_on_one_hold_give_one_row(ledger: Ledger) -> None:
     newest = ledger.payment(None, None, "authorized", ago(days=8))
     ledger.transaction("authorized", ago(days=8))
     assert [hold["payment_id"] for hold in holds(ledger)] == [newest]
+
+
+def test_age_of_a_hold_counts_from_the_authorization_not_from_the_intent(ledger: Ledger) -> None:
+    ledger.transaction("authorized", ago(days=10), state_changed_at=ago(days=1))
+    ledger.transaction("authorized", ago(days=10), state_changed_at=ago(days=8), provider_ref="pi_2")
+    (hold,) = holds(ledger)
+    assert (hold["provider_ref"], hold["age_days"], hold["created_at"]) == ("pi_2", 8, ago(days=8))

@@ -50,7 +50,7 @@ APP = {
     **{word: word for word in ("partially_paid", "failed", "canceled", "expired", "refunded")},
 }
 PERIOD = {"week": 7, "month": 28, "quarter": 90, "year": 365}
-LEAVING = {"expired", "canceled", "refunded", "plan_changed"}
+LEAVING = {"expired", "canceled", "refunded", "plan_changed", "suspended"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,6 @@ class Transaction:
     amount: Decimal
     currency: str
     changed_at: datetime
-    created_at: datetime
     capture_before: datetime | None = None
     tx_hash: str | None = None
 
@@ -90,7 +89,6 @@ def _stripe(world: World) -> Iterator[Transaction]:
             from_stripe(minor, intent["currency"]),
             intent["currency"].upper(),
             changed_at=_at(max(moment for moment in moments if moment)),
-            created_at=_at(intent["created"]),
             capture_before=deadline and _at(deadline),
         )
 
@@ -98,8 +96,9 @@ def _stripe(world: World) -> Iterator[Transaction]:
 def _nowpayments(world: World) -> Iterator[Transaction]:
     for ref, payment in world.state.nowpayments.payments.items():
         state = NOWPAYMENTS.get(payment["payment_status"], "unknown")
-        if state == "paid" and payment["actually_paid"] < payment["pay_amount"] * 0.98:
-            state = "partially_paid"
+        if payment["payment_status"] in {"finished", "partially_paid"}:
+            short = payment["actually_paid"] < payment["pay_amount"] * 0.98
+            state = "partially_paid" if short else "paid"
         yield Transaction(
             "nowpayments",
             ref,
@@ -107,7 +106,6 @@ def _nowpayments(world: World) -> Iterator[Transaction]:
             Decimal(str(payment["price_amount"])),
             payment["price_currency"].upper(),
             changed_at=datetime.fromisoformat(payment["updated_at"]),
-            created_at=datetime.fromisoformat(payment["created_at"]),
         )
 
 
@@ -115,16 +113,17 @@ def _okx(world: World) -> Iterator[Transaction]:
     for ref, deposit in world.state.okx.deposits.items():
         at = _at(int(deposit["ts"]) // 1000)
         state = OKX[deposit["state"]]
-        yield Transaction("okx", ref, state, Decimal(deposit["amt"]), "USDT", at, at, tx_hash=deposit["txId"])
+        yield Transaction("okx", ref, state, Decimal(deposit["amt"]), deposit["ccy"], at, tx_hash=deposit["txId"])
 
 
 def activation_gaps(world: World) -> set[str]:
     """Ids of users who paid and do not have it."""
     theirs = transactions(world)
+    plans = {plan["id"]: plan for plan in world.tables["plans"]}
     newest: dict[int, tuple[datetime, int, Row]] = {}
     for payment in world.tables["payment_transactions"]:
         paid_at = _bought_at(payment, theirs.get((payment["payment_method"], payment["transaction_id"])))
-        if paid_at is not None:
+        if paid_at is not None and _runs(plans.get(payment["plan_id"]), paid_at, world.as_of):
             candidate = (paid_at, payment["id"], payment)
             newest[payment["user_id"]] = max(candidate, newest.get(payment["user_id"], candidate), key=lambda c: c[:2])
     left: dict[int, datetime] = {}
@@ -132,12 +131,11 @@ def activation_gaps(world: World) -> set[str]:
         if event["event_type"] in LEAVING:
             left[event["user_id"]] = max(event["created_at"], left.get(event["user_id"], event["created_at"]))
     users = {user["id"]: user for user in world.tables["users"]}
-    plans = {plan["id"]: plan for plan in world.tables["plans"]}
     return {
         str(user_id)
         for user_id, (paid_at, _, payment) in newest.items()
         if not _excused(users[user_id], paid_at, left.get(user_id), world.as_of)
-        and _lacks(users[user_id], plans.get(payment["plan_id"]), paid_at, world.as_of)
+        and _lacks(users[user_id], plans.get(payment["plan_id"]))
     }
 
 
@@ -147,6 +145,8 @@ def _bought_at(payment: Row, theirs: Transaction | None) -> datetime | None:
         return None
     ours = APP.get(payment["status"], "unknown")
     paid = ours == "paid" if theirs is None else theirs.state == "paid" and ours != "refunded"
+    if theirs is not None and theirs.provider == "okx":
+        paid = paid and _as_asked(payment, theirs)
     moment: datetime = payment["confirmed_at"] or (theirs.changed_at if theirs else payment["created_at"])
     return moment if paid else None
 
@@ -161,13 +161,21 @@ def _excused(user: Row, paid_at: datetime, left: datetime | None, as_of: datetim
     )
 
 
-def _lacks(user: Row, plan: Row | None, paid_at: datetime, as_of: datetime) -> bool:
-    if plan is None:
+def _runs(plan: Row | None, paid_at: datetime, as_of: datetime) -> bool:
+    if plan is None or plan["period"] == "lifetime":
         return True
-    if plan["period"] != "lifetime" and paid_at + timedelta(days=PERIOD[plan["period"]]) <= as_of:
-        return False
+    return bool(paid_at + timedelta(days=PERIOD[plan["period"]]) > as_of)
+
+
+def _lacks(user: Row, plan: Row | None) -> bool:
     has_access = user["subscription_status"] in {"active", "trialing"}
-    return not has_access or user["subscription_tier"] != plan["tier"]
+    return plan is None or not has_access or user["subscription_tier"] != plan["tier"]
+
+
+def _as_asked(payment: Row, deposit: Transaction) -> bool:
+    """The right coin, and enough of it."""
+    enough = bool(deposit.amount >= payment["crypto_amount"] * Decimal("0.98"))
+    return enough and deposit.currency == payment["crypto_currency"]
 
 
 def out_of_sync_payments(world: World) -> list[dict[str, str]]:
@@ -182,7 +190,12 @@ def out_of_sync_payments(world: World) -> list[dict[str, str]]:
             other = by_hash.get(payment["tx_hash"])
         if other is not None and _differs(payment, other, world.as_of):
             rows.append({"payment_id": str(payment["id"]), "provider": provider, "provider_ref": other.ref})
-    return rows
+    known = {row["transaction_id"] for row in world.tables["payment_transactions"]}
+    return rows + [
+        {"provider": item.provider, "provider_ref": item.ref}
+        for item in theirs.values()
+        if item.state == "unknown" and item.ref not in known
+    ]
 
 
 def _differs(payment: Row, other: Transaction, as_of: datetime) -> bool:
@@ -192,7 +205,7 @@ def _differs(payment: Row, other: Transaction, as_of: datetime) -> bool:
     in_flight = max(other.changed_at, payment["updated_at"]) > as_of - timedelta(seconds=300)
     state_differs = "unknown" in {kind, their_kind} or (kind != their_kind and not waiting and not in_flight)
     if other.provider == "okx":
-        return state_differs
+        return state_differs or not _as_asked(payment, other)
     return state_differs or payment["amount"] != other.amount or payment["currency"] != other.currency
 
 
@@ -207,7 +220,7 @@ def stuck_authorizations(world: World) -> set[str]:
         item.ref
         for item in transactions(world).values()
         if item.state == "authorized"
-        and (item.created_at <= old if item.capture_before is None else item.capture_before <= soon)
+        and (item.changed_at <= old if item.capture_before is None else item.capture_before <= soon)
     }
 
 

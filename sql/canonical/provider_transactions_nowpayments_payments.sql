@@ -32,6 +32,7 @@ fresh AS (
         n.status AS raw_status,
         n.price_amount AS amount,
         n.actually_paid AS amount_received,
+        n.pay_amount AS expected_amount,
         n.pay_address AS deposit_address,
         n.payin_extra_id AS deposit_tag,
         n.network,
@@ -80,7 +81,7 @@ timed AS (
 
 INSERT INTO recon.provider_transactions AS stored (
     provider, account, provider_ref, kind, parent_ref, livemode, state, raw_status, amount, currency, amount_received,
-    received_currency, amount_refunded, user_ref, payment_ref, link_method, deposit_address, deposit_tag, network,
+    received_currency, expected_amount, amount_refunded, user_ref, payment_ref, link_method, deposit_address, deposit_tag, network,
     tx_hash, provider_created_at, paid_at, state_changed_at, read_at, vanished_at
 )
 SELECT
@@ -96,6 +97,7 @@ SELECT
     f.currency,
     f.amount_received,
     f.received_currency,
+    f.expected_amount,
     f.amount_refunded,
     f.user_ref,
     f.payment_ref,
@@ -116,11 +118,11 @@ WHERE
     t.provider_ref IS NULL
     OR (
         f.parent_ref, f.livemode, f.state, f.raw_status, f.amount, f.currency, f.amount_received, f.received_currency,
-        f.amount_refunded, f.user_ref, f.payment_ref, f.link_method, f.deposit_address, f.deposit_tag, f.network,
+        f.expected_amount, f.amount_refunded, f.user_ref, f.payment_ref, f.link_method, f.deposit_address, f.deposit_tag, f.network,
         f.tx_hash, f.provider_created_at, f.paid_at, f.state_changed_at, f.vanished_at
     ) IS DISTINCT FROM (
         t.parent_ref, t.livemode, t.state, t.raw_status, t.amount, t.currency, t.amount_received, t.received_currency,
-        t.amount_refunded, t.user_ref, t.payment_ref, t.link_method, t.deposit_address, t.deposit_tag, t.network,
+        t.expected_amount, t.amount_refunded, t.user_ref, t.payment_ref, t.link_method, t.deposit_address, t.deposit_tag, t.network,
         t.tx_hash, t.provider_created_at, t.paid_at, t.state_changed_at, t.vanished_at
     )
 ON CONFLICT (provider, account, provider_ref) DO UPDATE SET
@@ -132,6 +134,7 @@ ON CONFLICT (provider, account, provider_ref) DO UPDATE SET
     currency = excluded.currency,
     amount_received = excluded.amount_received,
     received_currency = excluded.received_currency,
+    expected_amount = excluded.expected_amount,
     amount_refunded = excluded.amount_refunded,
     user_ref = excluded.user_ref,
     payment_ref = excluded.payment_ref,

@@ -1,15 +1,19 @@
 -- Stripe PaymentIntents as provider transactions; writes only rows that differ from what is stored.
--- The charge's own figure of what was returned is the truth (a refund can fail later and is then taken back out of
--- it); refunds are added up only where no charge is known. Linked by the application's reference, else by metadata
+-- Returned is the greater of the charge's own figure and of the refunds we know, for either may have been read before
+-- the other changed. A refund that failed counts nowhere: it is taken back out of a charge that was read before it
+-- was known to have failed. Linked by the application's reference, else by metadata
 -- that fits (same provider, no other user), else by a customer id that exactly one user has; two users: never (E13).
 WITH returned AS (
     SELECT
         r.account,
         r.payment_intent_id,
-        sum(r.amount) AS amount,
-        max(r.created_at) AS last_at
+        coalesce(sum(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.amount END), 0) AS amount,
+        sum(CASE WHEN r.status IN ('failed', 'canceled') AND p.read_at < r.read_at THEN r.amount END) AS failed_since,
+        max(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.created_at END) AS last_at
     FROM recon.stripe_refunds AS r
-    WHERE r.status NOT IN ('failed', 'canceled') AND r.payment_intent_id IS NOT NULL AND r.vanished_at IS NULL
+    INNER JOIN recon.stripe_payment_intents AS p
+        ON r.account = p.account AND r.payment_intent_id = p.object_id
+    WHERE r.payment_intent_id IS NOT NULL AND r.vanished_at IS NULL
     GROUP BY r.account, r.payment_intent_id
 ),
 
@@ -50,12 +54,18 @@ read_so_far AS (
     SELECT
         p.*,
         f.last_at AS last_refund_at,
-        coalesce(p.charge_amount_refunded, f.amount, 0) AS amount_refunded,
         coalesce(m.state, 'unknown') AS mapped_state,
-        coalesce(
-            p.charge_refunded,
-            p.amount_received > 0 AND coalesce(p.charge_amount_refunded, f.amount, 0) >= p.amount_received
-        ) AS fully_refunded
+        greatest(
+            f.amount,
+            CASE
+                WHEN p.charge_amount_refunded <= f.amount + f.failed_since
+                    THEN p.charge_amount_refunded - f.failed_since
+                ELSE p.charge_amount_refunded
+            END,
+            0
+        ) AS amount_refunded,
+        coalesce(p.charge_refunded AND NOT coalesce(p.charge_amount_refunded <= f.amount + f.failed_since, FALSE), FALSE)
+            AS charge_says_refunded
     FROM recon.stripe_payment_intents AS p
     LEFT JOIN recon.state_map AS m
         ON m.provider = 'stripe' AND m.resource = 'payment_intents' AND p.status = m.raw_status
@@ -76,8 +86,15 @@ fresh AS (
         s.capture_before,
         s.read_at,
         s.vanished_at,
+        coalesce(s.charge_disputed, FALSE) AS disputed,
         upper(s.currency) AS currency,
-        CASE WHEN s.mapped_state = 'paid' AND s.fully_refunded THEN 'refunded' ELSE s.mapped_state END AS state,
+        CASE
+            WHEN
+                s.mapped_state = 'paid'
+                AND (s.charge_says_refunded OR (s.amount_received > 0 AND s.amount_refunded >= s.amount_received))
+                THEN 'refunded'
+            ELSE s.mapped_state
+        END AS state,
         CASE WHEN s.mapped_state IN ('paid', 'refunded') THEN coalesce(s.charge_created_at, s.created_at) END
             AS paid_at,
         greatest(s.created_at, s.charge_created_at, s.canceled_at, s.last_refund_at) AS state_changed_at,
@@ -108,8 +125,8 @@ fresh AS (
 
 INSERT INTO recon.provider_transactions AS stored (
     provider, account, provider_ref, kind, livemode, state, raw_status, amount, currency, amount_received,
-    received_currency, amount_refunded, customer_ref, user_ref, payment_ref, link_method, provider_created_at, paid_at,
-    capture_before, state_changed_at, read_at, vanished_at
+    received_currency, amount_refunded, disputed, customer_ref, user_ref, payment_ref, link_method, provider_created_at,
+    paid_at, capture_before, state_changed_at, read_at, vanished_at
 )
 SELECT
     'stripe',
@@ -124,6 +141,7 @@ SELECT
     f.amount_received,
     f.currency AS received_currency,
     f.amount_refunded,
+    f.disputed,
     f.customer_ref,
     f.user_ref,
     f.payment_ref,
@@ -142,11 +160,11 @@ WHERE
     OR (
         f.livemode, f.state, f.raw_status, f.amount, f.currency, f.amount_received, f.amount_refunded, f.customer_ref,
         f.user_ref, f.payment_ref, f.link_method, f.provider_created_at, f.paid_at, f.capture_before,
-        f.state_changed_at, f.vanished_at
+        f.state_changed_at, f.disputed, f.vanished_at
     ) IS DISTINCT FROM (
         t.livemode, t.state, t.raw_status, t.amount, t.currency, t.amount_received, t.amount_refunded, t.customer_ref,
         t.user_ref, t.payment_ref, t.link_method, t.provider_created_at, t.paid_at, t.capture_before,
-        t.state_changed_at, t.vanished_at
+        t.state_changed_at, t.disputed, t.vanished_at
     )
 ON CONFLICT (provider, account, provider_ref) DO UPDATE SET
     livemode = excluded.livemode,
@@ -157,6 +175,7 @@ ON CONFLICT (provider, account, provider_ref) DO UPDATE SET
     amount_received = excluded.amount_received,
     received_currency = excluded.received_currency,
     amount_refunded = excluded.amount_refunded,
+    disputed = excluded.disputed,
     customer_ref = excluded.customer_ref,
     user_ref = excluded.user_ref,
     payment_ref = excluded.payment_ref,

@@ -19,8 +19,8 @@ SELECT
     t.expires_at,
     t.confirmed_at,
     t.updated_at,
-    t.payment_method AS provider,
     t.transaction_id AS provider_ref,
+    lower(btrim(t.payment_method)) AS provider,
     upper(t.currency) AS currency,
     upper(t.crypto_currency) AS crypto_currency
 FROM public.payment_transactions AS t;

@@ -1,5 +1,5 @@
 -- Contract: what happened to a user's subscription, and who did it.
--- ends_access is true where the event itself took access away on purpose (cancelled, expired, revoked).
+-- ends_access is true where the event itself took access away on purpose (cancelled, expired, revoked, suspended).
 CREATE VIEW recon.app_subscription_events AS
 SELECT
     e.id AS event_id,
@@ -17,8 +17,12 @@ SELECT
     (
         lower(e.event_type) IN (
             'canceled', 'cancelled', 'subscription_canceled', 'subscription_cancelled', 'expired',
-            'subscription_expired', 'ended', 'revoked', 'refunded', 'downgraded', 'changed', 'plan_changed'
+            'subscription_expired', 'ended', 'revoked', 'refunded', 'downgraded', 'changed', 'plan_changed',
+            'suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked'
         )
-        OR lower(e.new_status) IN ('canceled', 'cancelled', 'expired', 'inactive', 'revoked')
+        OR lower(e.new_status) IN (
+            'canceled', 'cancelled', 'expired', 'inactive', 'revoked',
+            'suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked'
+        )
     ) AS ends_access
 FROM public.subscription_events AS e;

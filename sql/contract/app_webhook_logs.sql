@@ -2,7 +2,6 @@
 CREATE VIEW recon.app_webhook_logs AS
 SELECT
     w.id AS webhook_id,
-    w.payment_method AS provider,
     w.webhook_type,
     w.webhook_data,
     w.signature_valid,
@@ -12,5 +11,6 @@ SELECT
     w.payment_id,
     w.plan_id,
     w.created_at,
-    w.processed_at
+    w.processed_at,
+    lower(btrim(w.payment_method)) AS provider
 FROM public.webhook_logs AS w;

@@ -72,9 +72,11 @@ CREATE TABLE IF NOT EXISTS public.payment_transactions (
     confirmed_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS payment_transactions_compare
-ON public.payment_transactions (payment_method, transaction_id)
-INCLUDE (status, amount, currency, updated_at);
+DROP INDEX IF EXISTS public.payment_transactions_compare;
+-- By provider as the contract view writes it. payment_method is kept along, without it no scan is index-only.
+CREATE INDEX IF NOT EXISTS payment_transactions_compare_provider
+ON public.payment_transactions (lower(btrim(payment_method)), transaction_id)
+INCLUDE (payment_method, status, amount, currency, updated_at);
 CREATE INDEX IF NOT EXISTS payment_transactions_user ON public.payment_transactions (user_id, confirmed_at);
 CREATE INDEX IF NOT EXISTS payment_transactions_tx_hash ON public.payment_transactions (tx_hash);
 CREATE INDEX IF NOT EXISTS payment_transactions_updated ON public.payment_transactions (updated_at);

@@ -45,6 +45,8 @@ WITH suspects AS (
         u.subscription_status,
         u.subscription_tier,
         u.subscription_updated_at,
+        u.subscription_renewal_date,
+        u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred,
         coalesce(u.has_access, FALSE) AS has_access
     FROM recon.app_payments AS p
     INNER JOIN recon.app_users AS u ON p.user_id = u.user_id
@@ -109,7 +111,6 @@ candidates AS (
     INNER JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.tx_hash = t.tx_hash
     WHERE
         t.kind = 'deposit'
-        AND t.currency = coalesce(p.crypto_currency, t.currency)
         AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
         AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
     UNION ALL
@@ -146,8 +147,12 @@ evidence AS (
     -- The provider's word on each payment, one row a payment: the surest link first, then what is paid.
     SELECT
         p.payment_id,
+        t.kind,
+        t.state,
         t.currency,
+        t.amount_refunded,
         t.paid_at,
+        t.disputed,
         CASE
             WHEN t.amount_received > 0 AND coalesce(t.received_currency, t.currency) = t.currency
                 THEN t.amount_received
@@ -165,35 +170,28 @@ evidence AS (
                     )
                 )
                 THEN 'refused'
-            WHEN t.kind = 'deposit' AND t.state = 'paid' AND t.amount < p.crypto_amount * (1 - :tolerance)
-                THEN 'silent'
+            -- Another coin, or less of it than was asked for, pays for nothing.
+            WHEN
+                t.kind = 'deposit'
+                AND (t.currency <> p.crypto_currency OR t.amount < p.crypto_amount * (1 - :tolerance))
+                THEN 'refused'
             WHEN t.state = 'paid' THEN 'paid'
             WHEN
                 t.raw_status = 'partially_paid'
-                AND t.received_currency = p.crypto_currency
-                AND t.amount_received + coalesce(r.amount, 0) >= p.crypto_amount * (1 - :tolerance)
+                AND t.amount_received + coalesce(r.amount, 0) >= (1 - :tolerance) * coalesce(
+                    t.expected_amount, CASE WHEN t.received_currency = p.crypto_currency THEN p.crypto_amount END
+                )
                 THEN 'silent'
+            -- The application took the provider's own word over: a gateway's "confirmed" is as good as paid to it.
+            WHEN t.state = 'processing' AND lower(t.raw_status) = p.status THEN 'silent'
             ELSE 'refused'
         END AS verdict,
-        (
-            t.link_method NOT IN ('ambiguous', 'foreign')
-            AND NOT EXISTS (
-                -- One object of the provider never pays for two people.
-                SELECT 1 FROM recon.app_payments AS o
-                WHERE
-                    o.provider = p.provider
-                    AND o.provider_ref = p.provider_ref
-                    AND o.user_id <> p.user_id
-            )
-            AND NOT EXISTS (
-                SELECT 1 FROM recon.app_payments AS o
-                WHERE c.way = 2 AND o.tx_hash = p.tx_hash AND o.payment_id <> p.payment_id
-            )
-        ) AS is_his_alone,
+        t.link_method NOT IN ('ambiguous', 'foreign') AS is_sure,
         row_number() OVER (
             PARTITION BY p.payment_id
             ORDER BY
                 c.way ASC,
+                CASE WHEN t.kind = 'deposit' AND t.currency <> p.crypto_currency THEN 1 ELSE 0 END ASC,
                 CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
                 t.state_changed_at DESC,
                 t.account ASC,
@@ -204,8 +202,36 @@ evidence AS (
     INNER JOIN recon.provider_transactions AS t
         ON c.provider = t.provider AND c.account = t.account AND c.provider_ref = t.provider_ref
     LEFT JOIN received_in_parts AS r
-        ON c.payment_id = r.payment_id AND p.crypto_currency = r.received_currency
+        ON c.payment_id = r.payment_id AND t.received_currency = r.received_currency
     WHERE t.vanished_at IS NULL
+),
+
+returned AS (
+    -- Refunds speak for themselves where the payment they return was never read.
+    SELECT
+        p.payment_id,
+        sum(t.amount) AS amount
+    FROM purchases AS p
+    INNER JOIN recon.provider_transactions AS t
+        ON p.provider = t.provider AND p.provider_ref = t.parent_ref AND p.currency = t.currency
+    WHERE t.kind = 'refund' AND t.state = 'refunded' AND t.vanished_at IS NULL
+    GROUP BY p.payment_id
+),
+
+shared AS (
+    -- One object of the provider never pays for two people, nor one deposit for two payments.
+    SELECT p.payment_id
+    FROM purchases AS p
+    INNER JOIN recon.app_payments AS o ON p.provider = o.provider AND p.provider_ref = o.provider_ref
+    WHERE o.user_id <> p.user_id
+    UNION
+    SELECT p.payment_id
+    FROM purchases AS p
+    INNER JOIN recon.app_payments AS o ON p.provider = o.provider AND p.tx_hash = o.tx_hash
+    WHERE
+        o.payment_id <> p.payment_id
+        AND coalesce(o.deposit_address, p.deposit_address, '') = coalesce(p.deposit_address, o.deposit_address, '')
+        AND coalesce(o.deposit_tag, p.deposit_tag, '') = coalesce(p.deposit_tag, o.deposit_tag, '')
 ),
 
 paid AS (
@@ -222,25 +248,59 @@ paid AS (
         l.plan_id AS known_plan_id,
         l.plan_name,
         l.tier,
+        l.price,
+        l.currency AS price_currency,
         lower(l.period) AS period,
         coalesce(p.confirmed_at, e.paid_at, p.created_at) AS paid_at,
-        (p.app_state = 'paid' OR (e.amount = p.amount AND e.currency = p.currency) OR p.crypto_amount IS NOT NULL)
-            AS is_full_price
+        coalesce(
+            p.app_state = 'paid'
+            OR (e.amount = p.amount AND e.currency = p.currency)
+            OR (p.crypto_amount IS NOT NULL AND (p.crypto_currency IS NOT NULL OR e.kind <> 'deposit')),
+            FALSE
+        ) AS is_full_price,
+        coalesce(e.is_sure, TRUE) AND o.payment_id IS NULL AS is_his_alone,
+        coalesce(e.disputed, FALSE) AS is_disputed
     FROM purchases AS p
     LEFT JOIN evidence AS e ON p.payment_id = e.payment_id AND e.choice = 1
+    LEFT JOIN returned AS b ON p.payment_id = b.payment_id
+    LEFT JOIN shared AS o ON p.payment_id = o.payment_id
     LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
     WHERE
-        (p.app_state = 'paid' AND coalesce(e.verdict, 'silent') IN ('paid', 'silent'))
-        OR (p.app_state <> 'refunded' AND e.verdict = 'paid' AND e.is_his_alone)
+        (
+            p.app_state = 'paid'
+            AND coalesce(e.verdict, CASE WHEN b.amount >= p.amount THEN 'refused' END, 'silent') IN ('paid', 'silent')
+        )
+        OR (p.app_state <> 'refunded' AND e.verdict = 'paid' AND e.is_sure AND o.payment_id IS NULL)
+),
+
+termed AS (
+    -- Until when what was bought runs: for ever is a thousand years, and of an unknown period we suppose the longest.
+    SELECT
+        p.*,
+        CASE p.period
+            WHEN 'day' THEN p.paid_at + INTERVAL '1' DAY
+            WHEN 'week' THEN p.paid_at + INTERVAL '7' DAY
+            WHEN 'month' THEN p.paid_at + INTERVAL '1' MONTH
+            WHEN 'quarter' THEN p.paid_at + INTERVAL '3' MONTH
+            WHEN 'lifetime' THEN cast(:as_of AS timestamptz) + INTERVAL '1000' YEAR
+            ELSE p.paid_at + INTERVAL '1' YEAR
+        END AS runs_until,
+        p.price / CASE p.period
+            WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 WHEN 'quarter' THEN 91 WHEN 'year' THEN 365
+        END AS price_a_day
+    FROM paid AS p
 ),
 
 newest AS (
-    -- Payments younger than the grace period are being processed: they neither count nor hide the one before.
+    -- What has lapsed is not relevant any more. Payments younger than the grace period are being processed: they
+    -- neither count nor hide the one before.
     SELECT
         p.*,
         row_number() OVER (PARTITION BY p.user_id ORDER BY p.paid_at DESC, p.payment_id DESC) AS choice
-    FROM paid AS p
-    WHERE p.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+    FROM termed AS p
+    WHERE
+        p.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+        AND p.runs_until > cast(:as_of AS timestamptz)
 ),
 
 lacking AS (
@@ -260,11 +320,35 @@ lacking AS (
         n.period,
         n.paid_at,
         n.is_full_price,
+        n.is_his_alone,
+        n.is_disputed,
         s.username,
         s.subscription_status,
         s.subscription_tier,
         s.subscription_updated_at,
-        s.has_access
+        s.has_access,
+        s.is_barred,
+        -- An activation would cut short what the user has: a time bought before on another tier, unless this is
+        -- plainly the dearer of the two and runs longer, or a later date of renewal.
+        s.has_access AND (
+            EXISTS (
+                SELECT 1 FROM termed AS o
+                WHERE
+                    o.user_id = n.user_id
+                    AND o.payment_id <> n.payment_id
+                    AND lower(o.tier) IS DISTINCT FROM lower(n.tier)
+                    AND o.runs_until > cast(:as_of AS timestamptz)
+                    AND NOT coalesce(
+                        o.price_currency = n.price_currency
+                        AND o.price_a_day < n.price_a_day
+                        AND o.runs_until <= n.runs_until,
+                        FALSE
+                    )
+            )
+            OR coalesce(
+                lower(s.subscription_tier) <> lower(n.tier) AND s.subscription_renewal_date > n.runs_until, FALSE
+            )
+        ) AS takes_away
     FROM newest AS n
     INNER JOIN suspects AS s ON n.user_id = s.user_id
     WHERE
@@ -274,28 +358,19 @@ lacking AS (
             OR n.tier IS NULL
             OR lower(s.subscription_tier) IS DISTINCT FROM lower(n.tier)
         )
-        -- What was bought must still run. Of an unknown period we suppose the longest.
-        AND cast(:as_of AS timestamptz) < CASE n.period
-            WHEN 'day' THEN n.paid_at + INTERVAL '1' DAY
-            WHEN 'week' THEN n.paid_at + INTERVAL '7' DAY
-            WHEN 'month' THEN n.paid_at + INTERVAL '1' MONTH
-            WHEN 'quarter' THEN n.paid_at + INTERVAL '3' MONTH
-            WHEN 'lifetime' THEN cast(:as_of AS timestamptz) + INTERVAL '1' DAY
-            ELSE n.paid_at + INTERVAL '1' YEAR
-        END
         -- Cancelled by the user since, in an application that keeps no events.
         AND NOT (
             n.paid_at < coalesce(s.subscription_updated_at, n.paid_at)
             AND coalesce(s.subscription_status, '') IN ('canceled', 'cancelled')
         )
-        -- Already on the tier of a payment that is seconds old.
+        -- On the tier of a later payment: seconds old, or over by now.
         AND NOT EXISTS (
             SELECT 1 FROM paid AS f
             WHERE
                 f.user_id = n.user_id
                 AND s.has_access
                 AND lower(f.tier) = lower(s.subscription_tier)
-                AND f.paid_at > cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+                AND f.paid_at > n.paid_at
         )
 ),
 
@@ -381,6 +456,10 @@ SELECT
     ) AS seconds_since_payment,
     CASE
         WHEN g.known_plan_id IS NULL THEN 'unknown plan: a person must decide'
+        WHEN g.is_barred THEN 'user is ' || g.subscription_status || ': a person must decide'
+        WHEN g.is_disputed THEN 'payment is disputed: a person must decide'
+        WHEN NOT g.is_his_alone THEN 'payment may be another user''s: a person must decide'
+        WHEN g.takes_away THEN 'wrong tier, but other paid time still runs: a person must decide'
         WHEN g.signature_valid = FALSE THEN 'webhook refused: signature invalid'
         WHEN g.processing_status = 'failed'
             THEN 'webhook failed: ' || substring(coalesce(g.error_message, 'no error was stored'), 1, 300)
@@ -392,6 +471,10 @@ SELECT
     (
         g.tier IS NOT NULL
         AND g.is_full_price
+        AND g.is_his_alone
+        AND NOT g.is_disputed
+        AND NOT g.takes_away
+        AND NOT coalesce(g.is_barred, FALSE)
         AND coalesce(g.period, '') IN ('day', 'week', 'month', 'quarter', 'year', 'lifetime')
     ) AS repairable,
     CASE WHEN g.tier IS NULL AND g.has_access THEN 'MEDIUM' ELSE 'CRITICAL' END AS severity

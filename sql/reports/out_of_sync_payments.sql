@@ -20,14 +20,14 @@ action: null
 columns:
   provider: Who took the money.
   provider_ref: The provider's id of the payment or deposit.
-  payment_id: The application's id of the payment.
+  payment_id: The application's id of the payment; empty where it has none for a status that nobody knows.
   user_id: The payer.
   username: The payer's name in the application.
   app_status: Status as the application wrote it.
   app_state: The same in canonical words.
   provider_status: Status as the provider calls it.
   provider_state: The same in canonical words.
-  app_amount: Amount in the application, in major units.
+  app_amount: Amount in the application, in major units; of a deposit, in coins.
   provider_amount: Amount at the provider, in major units; of a part-captured payment, the captured part.
   amount: At risk, the provider's amount.
   app_currency: Currency in the application.
@@ -103,8 +103,21 @@ pairs AS (
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
     INNER JOIN suspect_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
     WHERE t.kind <> 'refund'
-    UNION ALL
-    -- Deposits that the application knows by their transaction hash only.
+    UNION
+    -- Deposits by their id: what came, against the coin and the sum that were asked for.
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        p.payment_id
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    WHERE
+        t.kind = 'deposit'
+        AND (t.currency <> p.crypto_currency OR t.amount < p.crypto_amount * (1 - :tolerance))
+    UNION
+    -- Deposits that the application knows by their transaction hash only. One in another coin is its deposit where
+    -- none came in the right one.
     SELECT
         t.provider,
         t.account,
@@ -117,9 +130,43 @@ pairs AS (
     WHERE
         t.kind = 'deposit'
         AND d.provider_ref IS NULL
-        AND t.currency = coalesce(p.crypto_currency, t.currency)
         AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
         AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
+        AND (
+            t.currency = coalesce(p.crypto_currency, t.currency)
+            OR NOT EXISTS (
+                SELECT 1 FROM recon.provider_transactions AS o
+                WHERE
+                    o.kind = 'deposit'
+                    AND o.provider = t.provider
+                    AND o.tx_hash = t.tx_hash
+                    AND o.currency = p.crypto_currency
+            )
+        )
+    UNION
+    -- Payments whose id the application never stored; the provider's object names them.
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        p.payment_id
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
+    WHERE
+        p.provider_ref IS NULL
+        AND t.kind = 'payment'
+        AND t.parent_ref IS NULL
+        AND t.link_method IN ('metadata', 'checkout')
+    UNION
+    -- A status that nobody knows is worth a look even where the application knows nothing of it.
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        p.payment_id
+    FROM recon.provider_transactions AS t
+    LEFT JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    WHERE t.state = 'unknown' AND t.link_method <> 'foreign' AND p.payment_id IS NULL
 ),
 
 received_in_parts AS (
@@ -149,9 +196,12 @@ compared AS (
         p.payment_id,
         p.user_id,
         p.status AS app_status,
-        p.amount AS app_amount,
-        p.currency AS app_currency,
-        coalesce(m.state, 'unknown') AS app_state,
+        -- Of a deposit, what was asked for in coins.
+        CASE WHEN t.kind = 'deposit' AND p.crypto_amount IS NOT NULL THEN p.crypto_amount ELSE p.amount END
+            AS app_amount,
+        CASE WHEN t.kind = 'deposit' AND p.crypto_currency IS NOT NULL THEN p.crypto_currency ELSE p.currency END
+            AS app_currency,
+        CASE WHEN p.payment_id IS NOT NULL THEN coalesce(m.state, 'unknown') END AS app_state,
         CASE
             WHEN
                 t.state = 'paid'
@@ -164,19 +214,23 @@ compared AS (
         -- Within the tolerance all of it came, be it in several deposits.
         coalesce(
             t.raw_status = 'partially_paid'
-            AND t.received_currency = p.crypto_currency
-            AND t.amount_received + coalesce(r.amount, 0) >= p.crypto_amount * (1 - :tolerance),
+            AND t.amount_received + coalesce(r.amount, 0) >= (1 - :tolerance) * coalesce(
+                t.expected_amount, CASE WHEN t.received_currency = p.crypto_currency THEN p.crypto_amount END
+            ),
             FALSE
         ) AS came_in_full,
         coalesce(t.kind = 'deposit' AND t.amount < p.crypto_amount * (1 - :tolerance), FALSE) AS came_short,
+        coalesce(t.kind = 'deposit' AND t.currency <> p.crypto_currency, FALSE) AS is_wrong_coin,
+        -- The application took the provider's own word over, e.g. a gateway's "confirmed".
+        coalesce(t.state IN ('pending', 'processing') AND lower(t.raw_status) = p.status, FALSE) AS is_same_word,
         row_number() OVER (
             PARTITION BY t.provider, t.provider_ref
-            ORDER BY p.created_at DESC, p.payment_id DESC, t.state_changed_at DESC, t.account ASC
+            ORDER BY p.created_at DESC NULLS LAST, p.payment_id DESC NULLS LAST, t.state_changed_at DESC, t.account ASC
         ) AS choice
     FROM pairs AS x
     INNER JOIN recon.provider_transactions AS t
         ON x.provider = t.provider AND x.account = t.account AND x.provider_ref = t.provider_ref
-    INNER JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
+    LEFT JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
     LEFT JOIN recon.state_map AS m
         ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     LEFT JOIN received_in_parts AS r
@@ -196,9 +250,10 @@ judged AS (
             OR coalesce(a.class, 'unknown') = 'unknown'
         )
         -- An abandoned attempt: the provider keeps it open for another card or coin.
-        AND NOT (a.class = 'dead' AND c.provider_state = 'pending')
-        AND NOT (c.app_state = 'paid' AND c.came_in_full)
-        AND NOT (c.app_state = 'partially_paid' AND c.provider_state = 'paid' AND c.came_short)
+        AND NOT (coalesce(a.class, '') = 'dead' AND c.provider_state = 'pending')
+        AND NOT (coalesce(c.app_state, '') = 'paid' AND c.came_in_full)
+        AND NOT (coalesce(c.app_state, '') = 'partially_paid' AND c.provider_state = 'paid' AND c.came_short)
+        AND NOT c.is_same_word
         -- The provider is ahead and has just moved: its webhook is on the way. Not counted from the application's
         -- own update, because a row that a poller touches every minute would never be reported.
         AND NOT (
@@ -208,8 +263,7 @@ judged AS (
         )
             AS state_differs,
         -- Where neither side has money, or will have any, the figure harms nobody.
-        c.kind = 'payment'
-        AND NOT (coalesce(a.class, '') = 'dead' AND (b.class = 'dead' OR c.provider_state = 'pending'))
+        NOT (coalesce(a.class, '') = 'dead' AND (b.class = 'dead' OR c.provider_state = 'pending'))
             AS amount_matters
     FROM compared AS c
     LEFT JOIN classes AS a ON c.app_state = a.state
@@ -220,8 +274,20 @@ judged AS (
 differences AS (
     SELECT
         j.*,
-        coalesce(j.amount_matters AND j.provider_amount <> j.app_amount, FALSE) AS amount_differs,
-        coalesce(j.amount_matters AND j.currency <> j.app_currency, FALSE) AS currency_differs
+        -- Of coins more than was asked for is no harm, and less is none that the application knows of.
+        coalesce(
+            j.amount_matters
+            AND CASE
+                WHEN j.kind = 'deposit' THEN j.came_short AND j.app_state <> 'partially_paid'
+                ELSE j.provider_amount <> j.app_amount
+            END,
+            FALSE
+        ) AS amount_differs,
+        coalesce(
+            j.amount_matters
+            AND CASE WHEN j.kind = 'deposit' THEN j.is_wrong_coin ELSE j.currency <> j.app_currency END,
+            FALSE
+        ) AS currency_differs
     FROM judged AS j
 )
 
@@ -247,7 +313,10 @@ SELECT
         3
     ) AS difference,
     d.state_changed_at AS provider_changed_at,
-    'application says ' || d.app_status || ' ' || cast(d.app_amount AS text) || ' ' || d.app_currency
+    coalesce(
+        'application says ' || d.app_status || ' ' || cast(d.app_amount AS text) || ' ' || d.app_currency,
+        'application knows nothing of it'
+    )
     || ', provider says ' || d.raw_status || ' ' || cast(d.provider_amount AS text) || ' ' || d.currency AS reason
 FROM differences AS d
 LEFT JOIN recon.app_users AS u ON d.user_id = u.user_id

@@ -39,7 +39,8 @@ WITH provider_holds AS (
         t.currency,
         t.user_ref,
         t.capture_before,
-        t.provider_created_at AS created_at
+        -- The intent may be older than the authorization.
+        t.state_changed_at AS created_at
     FROM recon.provider_transactions AS t
     WHERE
         t.state = 'authorized'
@@ -49,7 +50,7 @@ WITH provider_holds AS (
             t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours
             OR (
                 t.capture_before IS NULL
-                AND t.provider_created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+                AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
             )
         )
 ),

@@ -6,7 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never
-from payments_pipeline.sandbox.objects import nowpayments_payment
+from payments_pipeline.sandbox.objects import Json, nowpayments_payment
+from payments_pipeline.sandbox.plans import Row
 from payments_pipeline.sandbox.purchases import pay_by_deposit, pay_by_gateway
 from payments_pipeline.sandbox.residents import subscriber
 from payments_pipeline.sandbox.town import Town
@@ -16,6 +17,24 @@ from payments_pipeline.sandbox.town import Town
 def short_beyond_tolerance(town: Town) -> list[Sighting]:
     """A fifth is missing, the gateway says so, the application took it as paid."""
     user, payment = subscriber(town, pay=pay_by_gateway, gateway="partially_paid", part=Decimal("0.8"))
+    return [drift(payment), *never(gap(user))]
+
+
+@fault(line="C2", name="short_deposit_taken_for_paid")
+def short_deposit_taken_for_paid(town: Town) -> list[Sighting]:
+    """Half of it reached the exchange, and the application did not compare."""
+    user, payment = subscriber(town, pay=pay_by_deposit, by_hash=town.rng.random() < 0.5)  # noqa: PLR2004
+    _deposit(town, payment)["amt"] = str(payment["crypto_amount"] / 2)
+    return [drift(payment), *never(gap(user))]
+
+
+@fault(line="C8", name="deposit_of_another_coin")
+def deposit_of_another_coin(town: Town) -> list[Sighting]:
+    """The figure is right, the coin is worth nothing: it must not buy a plan."""
+    user = town.user()
+    plan = town.plan(currency="USD")
+    payment = pay_by_deposit(town, user, town.between(1, 25), plan=plan, app="pending")
+    _deposit(town, payment).update(ccy="SHIB", chain="SHIB-ERC20")
     return [drift(payment), *never(gap(user))]
 
 
@@ -84,3 +103,7 @@ def repeated_child_reads_finished(town: Town) -> list[Sighting]:
     )
     store[str(child["payment_id"])] = child
     return [drift(payment), *never(gap(user))]
+
+
+def _deposit(town: Town, payment: Row) -> Json:
+    return next(item for item in town.state.okx.deposits.values() if item["txId"] == payment["tx_hash"])

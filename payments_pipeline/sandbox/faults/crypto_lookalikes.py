@@ -18,6 +18,13 @@ def short_within_tolerance(town: Town) -> list[Sighting]:
     return never(gap(user), drift(payment))
 
 
+@fault(line="C1", name="partially_paid_within_tolerance")
+def partially_paid_within_tolerance(town: Town) -> list[Sighting]:
+    """One percent went to a fee; the gateway calls it partially paid, the application rightly took it as paid."""
+    user, payment = subscriber(town, pay=pay_by_gateway, gateway="partially_paid", part=Decimal("0.99"))
+    return never(gap(user), drift(payment))
+
+
 @fault(line="C3", name="overpaid")
 def overpaid(town: Town) -> list[Sighting]:
     """More came than was asked for: another report's matter."""

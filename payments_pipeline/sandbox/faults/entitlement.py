@@ -104,6 +104,23 @@ def wrong_tier(town: Town) -> list[Sighting]:
     return [gap(user), *never(drift(payment))]
 
 
+@fault(line="E5", name="month_on_another_tier_while_a_year_runs")
+def month_on_another_tier_while_a_year_runs(town: Town) -> list[Sighting]:
+    """A basic month on top of a premium year: for a person to judge, never a cut of what was paid for."""
+    user, _ = subscriber(town, plan=town.plan("premium", "year", "USD"), at=town.between(40, 80))
+    payment = pay_by_card(town, user, town.between(0.1, 10), plan=town.plan("basic", currency="USD"))
+    return [gap(user), *never(drift(payment))]
+
+
+@fault(line="E4", name="year_lost_behind_a_month_that_lapsed")
+def year_lost_behind_a_month_that_lapsed(town: Town) -> list[Sighting]:
+    """The newest payment has lapsed, an older one still runs, and the user has nothing."""
+    user = town.user()
+    year = pay_by_card(town, user, town.between(60, 80), plan=town.plan("premium", "year", "USD"))
+    month = pay_by_card(town, user, town.between(35, 50), plan=town.plan("basic", currency="USD"))
+    return [gap(user), *never(drift(year), drift(month))]
+
+
 @fault(line="E6", name="renewal_not_extended")
 def renewal_not_extended(town: Town) -> list[Sighting]:
     """Ran out, paid again a day later, and nothing happened: the old expiry does not excuse it."""

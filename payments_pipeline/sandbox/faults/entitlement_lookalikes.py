@@ -155,6 +155,14 @@ def canceled_since(town: Town) -> list[Sighting]:
     return never(gap(user), drift(payment))
 
 
+@fault(line="E15", name="suspended_since")
+def suspended_since(town: Town) -> list[Sighting]:
+    """Paid, and thrown out for abuse."""
+    user, payment = subscriber(town, at=town.between(6, 25))
+    town.deactivate(user, "suspended", town.between(1, 5), status="suspended")
+    return never(gap(user), drift(payment))
+
+
 @fault(line="W2", name="webhook_came_twice")
 def webhook_came_twice(town: Town) -> list[Sighting]:
     """Delivered twice, processed twice, one activation."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never, stuck
+from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never, stray, stuck
 from payments_pipeline.sandbox.plans import STRIPE_EXPONENT
-from payments_pipeline.sandbox.purchases import HOLD, pay_by_card, pay_by_gateway, refund
+from payments_pipeline.sandbox.purchases import HOLD, card_intent, pay_by_card, pay_by_gateway, refund
 from payments_pipeline.sandbox.residents import subscriber
 from payments_pipeline.sandbox.town import Town
 
@@ -74,6 +74,14 @@ def status_nobody_knows(town: Town) -> list[Sighting]:
     plan = town.plan(currency="USD")
     payment = pay_by_gateway(town, user, at, plan=plan, app="waiting", gateway="manual_review")
     return [drift(payment), *never(gap(user))]
+
+
+@fault(line="S9", name="status_nobody_knows_of_a_stranger")
+def status_nobody_knows_of_a_stranger(town: Town) -> list[Sighting]:
+    """Stripe answers a new word for a payment that the application has no row of."""
+    intent = card_intent(town, amount=Decimal(20), currency="USD", at=town.between(0.1, 25), status="processing")
+    intent["status"] = "in_clearing"
+    return [stray("stripe", intent["id"])]
 
 
 @fault(line="S12", name="minor_units_taken_for_hundredths")

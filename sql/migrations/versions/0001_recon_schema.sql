@@ -186,7 +186,9 @@ CREATE TABLE recon.provider_transactions (
     currency text NOT NULL,
     amount_received numeric,
     received_currency text,
+    expected_amount numeric, -- in received_currency
     amount_refunded numeric NOT NULL DEFAULT 0,
+    disputed boolean NOT NULL DEFAULT FALSE,
     customer_ref text,
     user_ref text,
     payment_ref text,
@@ -214,7 +216,7 @@ ON recon.provider_transactions (tx_hash) WHERE kind = 'deposit';
 CREATE INDEX provider_transactions_payment_ref
 ON recon.provider_transactions (payment_ref) WHERE link_method IN ('metadata', 'checkout');
 CREATE INDEX provider_transactions_holds
-ON recon.provider_transactions (provider_created_at) WHERE state = 'authorized';
+ON recon.provider_transactions (state_changed_at) WHERE state = 'authorized';
 CREATE INDEX provider_transactions_parent
 ON recon.provider_transactions (provider, account, parent_ref) WHERE parent_ref IS NOT NULL;
 
