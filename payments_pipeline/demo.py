@@ -182,5 +182,5 @@ def _show(
     resolved = second["findings"].get("resolved", 0)
     console.print(
         f"Second run: activation gaps {before} -> {after}; {resolved} findings resolved. "
-        f"Left for people: {told['unrepairable']} gap(s) whose plan is unknown."
+        f"Left for people to decide: {told['unrepairable']}."
     )

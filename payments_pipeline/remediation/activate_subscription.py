@@ -42,7 +42,7 @@ class ActivateSubscription:
         connection.execute(writeback("lock_user"), {"user_id": target["user_id"]})
 
     def read(self, connection: Connection, target: Mapping[str, str], *, as_of: datetime) -> Facts:
-        """``user``, ``payment`` (the newest paid one that runs), ``ended`` (an event since), ``asked`` (the target's payment)."""
+        """``user``, ``payment`` (newest paid one that runs), ``ended`` (event since), ``asked`` (target's payment)."""
         user = {"user_id": target["user_id"]}
         payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE, "as_of": as_of})
         ended = asked = None

@@ -81,8 +81,8 @@ timed AS (
 
 INSERT INTO recon.provider_transactions AS stored (
     provider, account, provider_ref, kind, parent_ref, livemode, state, raw_status, amount, currency, amount_received,
-    received_currency, expected_amount, amount_refunded, user_ref, payment_ref, link_method, deposit_address, deposit_tag, network,
-    tx_hash, provider_created_at, paid_at, state_changed_at, read_at, vanished_at
+    received_currency, expected_amount, amount_refunded, user_ref, payment_ref, link_method, deposit_address,
+    deposit_tag, network, tx_hash, provider_created_at, paid_at, state_changed_at, read_at, vanished_at
 )
 SELECT
     'nowpayments',
@@ -118,12 +118,12 @@ WHERE
     t.provider_ref IS NULL
     OR (
         f.parent_ref, f.livemode, f.state, f.raw_status, f.amount, f.currency, f.amount_received, f.received_currency,
-        f.expected_amount, f.amount_refunded, f.user_ref, f.payment_ref, f.link_method, f.deposit_address, f.deposit_tag, f.network,
-        f.tx_hash, f.provider_created_at, f.paid_at, f.state_changed_at, f.vanished_at
+        f.expected_amount, f.amount_refunded, f.user_ref, f.payment_ref, f.link_method, f.deposit_address,
+        f.deposit_tag, f.network, f.tx_hash, f.provider_created_at, f.paid_at, f.state_changed_at, f.vanished_at
     ) IS DISTINCT FROM (
         t.parent_ref, t.livemode, t.state, t.raw_status, t.amount, t.currency, t.amount_received, t.received_currency,
-        t.expected_amount, t.amount_refunded, t.user_ref, t.payment_ref, t.link_method, t.deposit_address, t.deposit_tag, t.network,
-        t.tx_hash, t.provider_created_at, t.paid_at, t.state_changed_at, t.vanished_at
+        t.expected_amount, t.amount_refunded, t.user_ref, t.payment_ref, t.link_method, t.deposit_address,
+        t.deposit_tag, t.network, t.tx_hash, t.provider_created_at, t.paid_at, t.state_changed_at, t.vanished_at
     )
 ON CONFLICT (provider, account, provider_ref) DO UPDATE SET
     parent_ref = excluded.parent_ref,

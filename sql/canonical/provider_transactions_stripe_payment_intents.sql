@@ -64,8 +64,8 @@ read_so_far AS (
             END,
             0
         ) AS amount_refunded,
-        coalesce(p.charge_refunded AND NOT coalesce(p.charge_amount_refunded <= f.amount + f.failed_since, FALSE), FALSE)
-            AS charge_says_refunded
+        coalesce(p.charge_refunded, FALSE)
+        AND NOT coalesce(p.charge_amount_refunded <= f.amount + f.failed_since, FALSE) AS charge_says_refunded
     FROM recon.stripe_payment_intents AS p
     LEFT JOIN recon.state_map AS m
         ON m.provider = 'stripe' AND m.resource = 'payment_intents' AND p.status = m.raw_status

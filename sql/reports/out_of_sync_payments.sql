@@ -263,7 +263,8 @@ judged AS (
         )
             AS state_differs,
         -- Where neither side has money, or will have any, the figure harms nobody.
-        NOT (coalesce(a.class, '') = 'dead' AND (b.class = 'dead' OR c.provider_state = 'pending'))
+        c.kind <> 'refund'
+        AND NOT (coalesce(a.class, '') = 'dead' AND (b.class = 'dead' OR c.provider_state = 'pending'))
             AS amount_matters
     FROM compared AS c
     LEFT JOIN classes AS a ON c.app_state = a.state

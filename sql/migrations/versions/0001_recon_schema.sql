@@ -217,6 +217,8 @@ CREATE INDEX provider_transactions_payment_ref
 ON recon.provider_transactions (payment_ref) WHERE link_method IN ('metadata', 'checkout');
 CREATE INDEX provider_transactions_holds
 ON recon.provider_transactions (state_changed_at) WHERE state = 'authorized';
+CREATE INDEX provider_transactions_unknown
+ON recon.provider_transactions (provider, provider_ref) WHERE state = 'unknown';
 CREATE INDEX provider_transactions_parent
 ON recon.provider_transactions (provider, account, parent_ref) WHERE parent_ref IS NOT NULL;
 
