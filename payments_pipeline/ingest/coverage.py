@@ -22,8 +22,8 @@ class Coverage:
     """What one fetch read; the fields of recon.coverage.
 
     Attributes:
-        mode: backfill, incremental, sweep or reread.
-        window_from, window_to: half-open range of the provider's creation times, UTC.
+        mode: backfill, incremental, sweep, reread; or feed: what the feed can't tell, which only a sweep makes good.
+        window_from, window_to: half-open range of the provider's creation times, UTC; of a feed: times of change.
         as_of: the moment the run reconciles for.
         pages: answers of the list call.
         objects: objects read, the rejected included; one repeated at a page border counts once.
@@ -31,6 +31,8 @@ class Coverage:
         rejected: objects that could not be read; see recon.rejected_objects.
         complete: everything in the window was read and stored. Only then does absence mean anything.
         error: why it is not complete, and what to do.
+        missed_by_feed: of a sweep: changes it found that the provider's feed should have told, and had not; None: there
+            is no feed, it did not answer, or nobody followed it yet.
         coverage_id: None until stored.
     """
 
@@ -51,6 +53,7 @@ class Coverage:
     run_id: str | None
     started_at: datetime
     finished_at: datetime
+    missed_by_feed: int | None = None
     coverage_id: int | None = None
 
 
@@ -64,8 +67,22 @@ def stored(connection: Connection, coverage: Coverage) -> Coverage:
     return replace(coverage, coverage_id=number)
 
 
+def with_missed(connection: Connection, coverage: Coverage, missed: int) -> Coverage:
+    """Add to a stored certificate how many changes the feed had never told.
+
+    Returns:
+        The same, with `missed_by_feed`.
+    """
+    connection.execute(named("ingest/coverage_missed.sql"), {"coverage_id": coverage.coverage_id, "missed": missed})
+    return replace(coverage, missed_by_feed=missed)
+
+
 def latest(connection: Connection) -> list[Coverage]:
-    """The newest certificate of each (provider, account, resource), in that order."""
+    """What each (provider, account, resource) is worth now, in that order.
+
+    The newest certificate of the nightly sweep or the incremental runs (of a backfill where there are none), incomplete
+    while a failure is outstanding that no later fetch made good. The rule stands in recon.coverage_standing.
+    """
     found = [Coverage(**row) for row in connection.execute(named("ingest/coverage_latest.sql")).mappings()]
     return [one for one in found if not _superseded(one, found)]
 

@@ -7,31 +7,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from payments_pipeline.errors import MalformedObjectError
-from payments_pipeline.providers.base import Resource
+from payments_pipeline.providers.base import Page, Resource
 
 REASON_LIMIT = 500
 # What reading a field of an object of another shape can raise.
 UNREADABLE = (MalformedObjectError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+_FIRST_64_BITS = struct.Struct(">q").unpack_from
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One object as read: not yet interpreted."""
+class Sighting(NamedTuple):
+    """One object as read: not yet interpreted.
+
+    Attributes:
+        digest: see `digester`.
+        read_at: when the request began that brought it, UTC.
+        page: number of the answer that brought it; objects of one answer were read at the same time.
+        gone: the provider says that it deleted the object, and says nothing else of it.
+    """
 
     object_id: str
     obj: Mapping[str, Any]
     body: bytes
     digest: int
     read_at: datetime
+    page: int
+    gone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +54,34 @@ class Rejection:
     seen_at: datetime
 
 
-def sighting(resource: Resource, obj: Any, read_at: datetime, salt: bytes) -> Sighting | Rejection:
-    """Identify and digest one object.
+def sightings(
+    resource: Resource, page: Page, number: int, digest_of: Callable[[bytes], int]
+) -> tuple[list[Sighting], list[Rejection]]:
+    """Identify and digest the objects of one answer.
 
     Args:
-        salt: see `salt_of`.
+        number: the answer's place among all of the fetch.
+        digest_of: see `digester`.
     """
-    body = canonical_bytes(obj)
-    digest = digest_of(body, salt)
-    try:
-        if not isinstance(obj, Mapping):
-            raise MalformedObjectError(f"The object is {type(obj).__name__}, not a JSON object.")
-        object_id = resource.object_id(obj)
-        if not object_id or "\x00" in object_id:
-            raise MalformedObjectError("The id is empty or holds a NUL character.")
-        object_id.encode()
-    except UNREADABLE as error:
-        return rejection(f"unreadable-{digest & (2**64 - 1):016x}", error, body, read_at)
-    return Sighting(object_id, obj, body, digest, read_at)
+    seen: list[Sighting] = []
+    rejected: list[Rejection] = []
+    read_at, identify = page.read_at, resource.object_id
+    for obj in page.objects:
+        body = canonical_bytes(obj)
+        digest = digest_of(body)
+        try:
+            if not isinstance(obj, dict) and not isinstance(obj, Mapping):
+                raise MalformedObjectError(f"The object is {type(obj).__name__}, not a JSON object.")
+            object_id = identify(obj)
+            if not object_id or "\x00" in object_id:
+                raise MalformedObjectError("The id is empty or holds a NUL character.")
+            object_id.encode()
+        except UNREADABLE as error:
+            rejected.append(rejection(f"unreadable-{digest & (2**64 - 1):016x}", error, body, read_at))
+            continue
+        gone = obj.get("deleted") is True
+        seen.append(Sighting(object_id, obj, body, digest, read_at, number, gone))
+    return seen, rejected
 
 
 def rejection(object_id: str, error: Exception, body: bytes, seen_at: datetime) -> Rejection:
@@ -74,20 +94,28 @@ def rejection(object_id: str, error: Exception, body: bytes, seen_at: datetime) 
 def canonical_bytes(obj: Any) -> bytes:
     """The object as JSON with sorted keys: equal objects give equal bytes, whatever order they came in."""
     try:
-        return orjson.dumps(obj, default=_literal, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(obj, _literal, orjson.OPT_SORT_KEYS)
     except TypeError:
         # Lone surrogates and integers beyond 64 bits: rare, and json keeps them as escapes and digits.
         return json.dumps(obj, default=str, sort_keys=True, separators=(",", ":")).encode()
 
 
-def digest_of(body: bytes, salt: bytes) -> int:
-    """A 64-bit hash of the canonical bytes, signed as PostgreSQL's bigint is."""
-    return int.from_bytes(hashlib.blake2b(body, digest_size=8, key=salt).digest(), "big", signed=True)
+def digester(columns: Sequence[str]) -> Callable[[bytes], int]:
+    """A function from canonical bytes to their digest: 64 bits of SHA-256, signed as PostgreSQL's bigint is.
 
+    Args:
+        columns: part of what is hashed, so that with other columns the same body is stored anew and an added column
+            gets filled.
+    """
+    salted = hashlib.sha256("\n".join(columns).encode() + b"\n\n")
 
-def salt_of(columns: Sequence[str]) -> bytes:
-    """Key of the digest: with other columns the same body is stored anew, so that an added column gets filled."""
-    return hashlib.blake2b("\n".join(columns).encode(), digest_size=16).digest()
+    def digest(body: bytes) -> int:
+        own = salted.copy()
+        own.update(body)
+        number: int = _FIRST_64_BITS(own.digest())[0]
+        return number
+
+    return digest
 
 
 def _literal(value: object) -> Any:

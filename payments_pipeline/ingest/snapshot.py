@@ -1,58 +1,36 @@
-"""One snapshot: a provider's list streamed into its raw table, with the certificate of what was read.
+"""One fetch: a provider's list, or single objects, streamed into a raw table, with the certificate of what was read.
 
-Belongs here: the order of events and what a failure half-way leaves behind. Does not belong here: SQL of the load
-(staging.py), which windows to read, which resources.
+Belongs here: the order of events. Does not belong here: SQL of the load (staging.py), what a fetch leaves behind
+(loading.py), which windows and objects to read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from types import TracebackType
+from typing import Self
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
-from payments_pipeline.ingest import coverage as certificates
+from payments_pipeline.db.lost import lost_database_is_transient
+from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.coverage import Coverage
-from payments_pipeline.ingest.rows import Rejection, Sighting, salt_of, sighting
+from payments_pipeline.ingest.loading import Errand, Tally, settle
+from payments_pipeline.ingest.rows import Rejection, Sighting, digester, sightings
+from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage, stage
+from payments_pipeline.ingest.unlisted import ask_for_unlisted, newest_certificate
 from payments_pipeline.providers.base import Account, Clock, Page, Provider, Resource, Window
 
 BATCH = 2_000
-"""Objects held in memory: about 10 MB of Stripe's."""
-REJECTIONS_KEPT = 1_000
-"""Rejected objects stored with their bodies; the rest are counted."""
+"""Objects loaded at a time; twice as many are held in memory: about 40 MB of Stripe's."""
+LOOKS = 3
+"""How often a fetch looks again because others wrote objects of its window meanwhile."""
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What has been read so far."""
-
-    pages: int = 0
-    objects: int = 0
-    rejected: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
-    error: PaymentsPipelineError | None = None
-
-    def reject(self, rejections: list[Rejection]) -> None:
-        self.rejected += len(rejections)
-        self.rejections.extend(rejections[: REJECTIONS_KEPT - len(self.rejections)])
-
-    def problem(self) -> str | None:
-        """Why the snapshot is not complete."""
-        if self.error is not None:
-            return str(self.error)
-        if not self.rejected:
-            return None
-        first = self.rejections[0]
-        return (
-            f"{self.rejected} objects rejected; the first, {first.object_id}: {first.reason} "
-            "What to do: see recon.rejected_objects."
-        )
-
-
+@lost_database_is_transient("snapshot")
 def snapshot(
     engine: Engine,
     provider: Provider,
@@ -70,90 +48,151 @@ def snapshot(
     Rows and certificate appear in one transaction. A provider error half-way keeps what was read and gives an
     incomplete certificate, whose `error` tells why; an object that can't be read is set aside and does the same. An
     object of another account or mode writes nothing but that certificate. A process killed half-way leaves nothing.
+    Stored objects of the window that a complete list did not bring are asked for singly, and marked as vanished when
+    the provider does not have them.
 
     Args:
         account: from `provider.identify()`.
-        mode: backfill, incremental, sweep or reread.
+        mode: backfill, incremental or sweep.
 
     Returns:
         The certificate, stored. Provider errors are in it, not raised, so that other resources go on.
     """
-    started_at = clock()
     source = provider.resources[resource]
+    errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
+    digest_of = digester(source.spec.columns)
     with stage(engine, source, account) as (connection, staged):
-        tally = _fetch(source, window, staged)
+        tally = _fetch(source, window, staged, digest_of)
+        for look in range(LOOKS):
+            newest = newest_certificate(staged, window)
+            staged.commit()
+            if tally.problem() is None:
+                ask_for_unlisted(
+                    source, staged, window, tally, digest_of=digest_of, started_at=errand.started_at, clock=clock
+                )
+            with connection.begin():
+                staged.lock()
+                settled = newest_certificate(staged, window) == newest or look + 1 == LOOKS
+                if settled or tally.problem() is not None:
+                    return settle(connection, staged, errand, tally)
+    raise AssertionError("unreachable: the last look returns")
+
+
+@lost_database_is_transient("reread")
+def reread(
+    engine: Engine,
+    provider: Provider,
+    account: Account,
+    resource: str,
+    ids: Iterable[str],
+    *,
+    as_of: datetime,
+    mode: str,
+    run_id: str | None,
+    clock: Clock,
+    threads: int = 4,
+) -> Coverage:
+    """Read single objects and bring their rows up to date; one that the provider no longer has is marked vanished.
+
+    Args:
+        mode: reread.
+        threads: how many are asked for at a time.
+
+    Returns:
+        The certificate, stored; `objects` are those the provider answered for. Its window has no length and lies at
+        `as_of`: it claims no absence. Errors as in `snapshot`; the first one ends the reading.
+    """
+    source = provider.resources[resource]
+    errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
+    with stage(engine, source, account) as (connection, staged):
+        tally = _read_each(source, list(dict.fromkeys(ids)), staged, clock, threads)
         with connection.begin():
-            refused = isinstance(tally.error, WrongAccountError)
-            written = 0 if refused else staged.merge()
-            if not refused:
-                _store_rejections(connection, account, resource, tally.rejections)
-            problem = tally.problem()
-            made = Coverage(
-                provider=account.provider,
-                account=account.account,
-                livemode=account.livemode,
-                resource=resource,
-                mode=mode,
-                window_from=window.start,
-                window_to=window.end,
-                as_of=as_of,
-                pages=tally.pages,
-                objects=tally.objects,
-                rows_written=written,
-                rejected=tally.rejected,
-                complete=problem is None,
-                error=problem,
-                run_id=run_id,
-                started_at=started_at,
-                finished_at=clock(),
-            )
-            return certificates.stored(connection, made)
+            staged.lock()
+            return settle(connection, staged, errand, tally)
 
 
-def _fetch(source: Resource, window: Window, staged: Stage) -> _Tally:
+def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Callable[[bytes], int]) -> Tally:
     """Stream all pages into the stage; a provider's error ends the reading and is kept in the tally."""
-    tally = _Tally()
-    salt = salt_of(source.spec.columns)
+    tally = Tally()
     batch: dict[str, Sighting] = {}
     before: set[str] = set()  # ids of the batch before: lists shift by one when something is created meanwhile
-    for page in _pages(source.pages(window), tally):
-        tally.pages += 1
-        for obj in page.objects:
-            seen = sighting(source, obj, page.read_at, salt)
-            if isinstance(seen, Rejection):
-                tally.objects += 1
-                tally.reject([seen])
-                continue
-            tally.objects += seen.object_id not in batch and seen.object_id not in before
-            batch[seen.object_id] = seen
-        if len(batch) >= BATCH:
-            tally.reject(staged.add(list(batch.values())))
-            before, batch = set(batch), {}
-    tally.reject(staged.add(list(batch.values())))
+    with _Alongside(staged, tally) as loader:
+        for page in _pages(source.pages(window), tally):
+            tally.pages += 1
+            seen, rejected = sightings(source, page, tally.pages, digest_of)
+            tally.objects += len(rejected)
+            tally.reject(rejected)
+            for one in seen:
+                tally.objects += one.object_id not in batch and one.object_id not in before
+                batch[one.object_id] = one
+            if len(batch) >= BATCH:
+                loader.add(list(batch.values()))
+                before, batch = set(batch), {}
+        loader.add(list(batch.values()))
     return tally
 
 
-def _pages(pages: Iterator[Page], tally: _Tally) -> Iterator[Page]:
+def _read_each(source: Resource, ids: list[str], staged: Stage, clock: Clock, threads: int) -> Tally:
+    """Ask for each id; a provider's error ends the reading and is kept in the tally."""
+    tally = Tally()
+    digest_of = digester(source.spec.columns)
+    batch: list[Sighting] = []
+    for answer in read_singly(source, ids, clock=clock, threads=threads):
+        if answer.error is not None:
+            tally.error = answer.error
+            continue
+        tally.pages += 1
+        tally.objects += 1
+        if answer.page is None:
+            staged.gone[answer.object_id] = answer.read_at
+            continue
+        seen, rejected = sightings(source, answer.page, 0, digest_of)
+        tally.reject(rejected)
+        batch += seen
+        if len(batch) >= BATCH:
+            tally.reject(staged.add(batch, look_up=False))
+            batch = []
+    tally.reject(staged.add(batch, look_up=False))
+    return tally
+
+
+def _pages(pages: Iterator[Page], tally: Tally) -> Iterator[Page]:
     try:
         yield from pages
     except PaymentsPipelineError as error:
         tally.error = error
 
 
-def _store_rejections(connection: Connection, account: Account, resource: str, rejections: list[Rejection]) -> None:
-    if rejections:
-        connection.execute(
-            named("ingest/rejected_store.sql"),
-            [
-                {
-                    "provider": account.provider,
-                    "account": account.account,
-                    "resource": resource,
-                    "object_id": one.object_id,
-                    "reason": one.reason,
-                    "body": one.body,
-                    "seen_at": one.seen_at,
-                }
-                for one in rejections
-            ],
-        )
+class _Alongside:
+    """Loads one batch in a thread of its own while the next is read: the server works while we wait or parse."""
+
+    def __init__(self, staged: Stage, tally: Tally) -> None:
+        self._staged = staged
+        self._tally = tally
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._loading: Future[list[Rejection]] | None = None
+
+    def add(self, batch: list[Sighting]) -> None:
+        """Hand over a batch, once the one before is loaded.
+
+        Raises:
+            Whatever loading the one before raised.
+        """
+        self._finish()
+        if batch:
+            self._loading = self._pool.submit(self._staged.add, batch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        if error is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._loading is not None:
+            loaded, self._loading = self._loading, None
+            self._tally.reject(loaded.result())

@@ -1,24 +1,48 @@
 """The load path: COPY into a private table, then one set-based merge in which the newest reading wins.
 
-Belongs here: the stage and its SQL. Does not belong here: where objects come from, coverage (snapshot.py).
+Belongs here: the stage and its SQL. Does not belong here: where objects come from, coverage (snapshot.py), which stored
+objects a list should have brought (unlisted.py).
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
+from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import named, read_sql
 from payments_pipeline.ingest.rows import UNREADABLE, Rejection, Sighting, rejection
 from payments_pipeline.providers.base import Account, Resource
 
-FILLED_HERE = ("account", "livemode", "read_at", "digest", "vanished_at")
 Row = tuple[Any, ...]
+# A value that the column's type can't hold is refused by the driver or by the server.
+UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError, *UNREADABLE)
+BYTES = 17
+"""PostgreSQL's type bytea. In binary COPY a json value is its bytes, so canonical bytes are sent as they are."""
+
+
+@dataclass(slots=True)
+class Confirmed:
+    """What was read and found as it is stored: it writes no row, but must not be undone by an older reading.
+
+    Attributes:
+        pages: when an answer of a list was read, and between which creation times it confirmed what is stored.
+        objects: single objects, and when each was read.
+        digests: of all objects of `pages`; `mixed` is all of them by exclusive or.
+    """
+
+    pages: list[tuple[datetime, datetime, datetime]] = field(default_factory=list)
+    objects: dict[str, datetime] = field(default_factory=dict)
+    digests: array[int] = field(default_factory=lambda: array("q"))
+    mixed: int = 0
 
 
 class Stage:
@@ -26,61 +50,114 @@ class Stage:
 
     No transaction stays open between batches, because a fetch can take an hour and an open one would keep the whole
     server from cleaning up. Memory holds one batch.
+
+    Attributes:
+        gone: objects that the provider says it no longer has, and when it said so.
+        confirmed: see `Confirmed`.
     """
 
     def __init__(self, connection: Connection, resource: Resource, account: Account) -> None:
         self._connection = connection
         self._resource = resource
-        self._account = account
         spec = resource.spec
-        self._table = sql.Identifier("recon", spec.table)
+        self.names = {"provider": account.provider, "account": account.account, "resource": spec.name}
+        self._owner = (account.account, account.livemode)
+        self._identifiers = {
+            "table": sql.Identifier("recon", spec.table),
+            "created": sql.Identifier(spec.created_column),
+        }
         self._columns = ("account", "livemode", *spec.columns, "read_at", "digest")
         self._newest = "updated" if "updated_at" in spec.columns else "read"
-        self._arrivals = 0
+        self.gone: dict[str, datetime] = {}
+        self.confirmed = Confirmed()
+        self._staged_ids = array("q")
+        self._readable_again: dict[str, datetime] = {}
         self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
-        self._run("stage_create")
+        self.run("stage_create")
+        copied = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "arrival", "body")))
+        self._copy_statement = _template("stage_copy").format(columns=copied)
+        described = self.run("stage_columns", columns=copied).description or ()
+        self._types = [column.type_code for column in described[:-1]] + [BYTES]
+        self._rejected_before = {row[0] for row in self.run("rejected_ids").fetchall()}
         self._driver.commit()
 
-    def add(self, batch: Sequence[Sighting]) -> list[Rejection]:
+    def add(self, batch: Sequence[Sighting], *, look_up: bool = True) -> list[Rejection]:
         """Take the objects of a batch that are new or changed.
+
+        Args:
+            look_up: leave out at once what is stored as it was read, which costs one index look-up, no conversion and
+                no COPY. Only for answers of a list, see `Confirmed`.
 
         Returns:
             Those that could not be read or stored.
         """
-        known = self._known(batch)
+        for seen in batch:
+            if seen.gone:
+                self.gone[seen.object_id] = seen.read_at
+        present = [seen for seen in batch if not seen.gone]
         rejected: list[Rejection] = []
         staged: list[tuple[Sighting, Row]] = []
-        for seen in batch:
-            if known.get(seen.object_id) == seen.digest:
-                continue
+        to_row = self._resource.row
+        for seen in self._changed(present) if look_up else present:
             try:
-                staged.append((seen, self._resource.row(seen.obj)))
+                staged.append((seen, to_row(seen.obj)))
             except UNREADABLE as error:
                 rejected.append(rejection(seen.object_id, error, seen.body, seen.read_at))
-        return rejected + self._copy(staged)
+        rejected += self._copy(staged)
+        if self._rejected_before:
+            unread = {one.object_id for one in rejected}
+            for seen in present:
+                if seen.object_id in self._rejected_before and seen.object_id not in unread:
+                    self._readable_again[seen.object_id] = seen.read_at
+        return rejected
+
+    def take_back(self, object_id: str) -> None:
+        """The provider has it after all."""
+        self.gone.pop(object_id, None)
+
+    def lock(self) -> None:
+        """Wait for other merges into this table and account; until the caller's transaction ends."""
+        name = f"{self._resource.spec.table}/{self.names['account']}"
+        self._connection.execute(named("ingest/lock.sql"), {"name": name})
 
     def merge(self) -> int:
-        """Write what won into the raw table and recon.raw_json, in the caller's transaction.
+        """Write what won into the raw table and recon.raw_json, in the caller's transaction, which holds the lock.
 
         Returns:
-            Rows inserted or replaced.
+            Rows inserted, replaced or marked as vanished.
         """
-        self._connection.execute(
-            named("ingest/lock.sql"), {"name": f"{self._resource.spec.table}/{self._account.account}"}
-        )
-        self._run("stage_dedupe")
-        self._driver.execute("ANALYZE pg_temp.snapshot_stage")
-        names = {"provider": self._account.provider, "resource": self._resource.spec.name}
-        self._driver.execute(_template("rejected_clear"), names)
-        self._run(f"stage_prune_{self._newest}")
+        if len(set(self._staged_ids)) < len(self._staged_ids):
+            self.run("stage_dedupe")
+        self.run("stage_analyze", bind=False)
+        self._clear_rejections()
+        for object_ids, read_at in self.run(f"stage_prune_{self._newest}"):
+            self.confirmed.objects |= dict(zip(object_ids, read_at, strict=True))
         columns = (*self._columns, "vanished_at")
-        written = self._run(
+        written = self.run(
             "stage_merge",
             columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
             excluded=sql.SQL(", ").join(sql.Identifier("excluded", column) for column in columns),
         ).rowcount
-        self._driver.execute(_template("stage_merge_bodies"), names)
+        self.run("stage_merge_bodies")
+        if self.gone:
+            given = {"ids": list(self.gone), "read_at": list(self.gone.values())}
+            written += self.run("stage_vanish", given).rowcount
         return written
+
+    def run(
+        self, name: str, values: dict[str, Any] | None = None, *, bind: bool = True, **parts: sql.Composable
+    ) -> psycopg.Cursor[Any]:
+        """Execute sql/ingest/NAME.sql with the stage's names and `values` bound, its {identifiers} filled.
+
+        Args:
+            bind: False for a file of several statements, which can't take parameters.
+        """
+        statement = _template(name).format(**self._identifiers, **parts)
+        return self._driver.execute(statement, self.names | (values or {}) if bind else None)
+
+    def commit(self) -> None:
+        """End the transaction that a query outside the merge began."""
+        self._driver.commit()
 
     def drop(self) -> None:
         """Remove the private table; a connection that is gone has removed it already."""
@@ -89,51 +166,55 @@ class Stage:
             self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
             self._driver.commit()
 
-    def _known(self, batch: Sequence[Sighting]) -> dict[str, int]:
-        """Stored digests: an unchanged object costs one index look-up, no conversion, no COPY."""
-        names = {"account": self._account.account, "ids": [seen.object_id for seen in batch]}
-        found = self._driver.execute(_template("stage_known").format(table=self._table), names).fetchall()
+    def _changed(self, batch: Sequence[Sighting]) -> list[Sighting]:
+        """Leave out what is stored as it was read, and remember that it was confirmed."""
+        if not batch:
+            return []
+        given = {
+            "ids": [seen.object_id for seen in batch],
+            "digests": [seen.digest for seen in batch],
+            "pages": [seen.page for seen in batch],
+        }
+        found = self.run("stage_known", given).fetchall()
         self._driver.commit()
-        return dict(found)
+        read_at = {seen.page: seen.read_at for seen in batch}
+        changed: list[int] = []
+        for page, mixed, count, created_from, created_to, places, digests in found:
+            changed += places or ()
+            if count:
+                self.confirmed.pages.append((read_at[page], created_from, created_to))
+                self.confirmed.digests.extend(digests)
+                self.confirmed.mixed ^= mixed
+        return [batch[place - 1] for place in sorted(changed)]
+
+    def _clear_rejections(self) -> None:
+        if self._readable_again:
+            given = {"ids": list(self._readable_again), "read_at": max(self._readable_again.values())}
+            self.run("rejected_clear", given)
 
     def _copy(self, staged: Sequence[tuple[Sighting, Row]]) -> list[Rejection]:
-        """COPY a batch; when the server refuses it, halve until the object that it refuses is alone."""
+        """COPY a batch; when it is refused, halve until the object that is refused is alone."""
         if not staged:
             return []
-        statement = _template("stage_copy").format(
-            columns=sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "arrival", "body")))
-        )
+        owner, first = self._owner, len(self._staged_ids)
         try:
-            with self._driver.transaction(), self._driver.cursor() as cursor, cursor.copy(statement) as copy:
-                for number, (seen, row) in enumerate(staged, start=self._arrivals):
-                    copy.write_row(
-                        (
-                            self._account.account,
-                            self._account.livemode,
-                            *row,
-                            seen.read_at,
-                            seen.digest,
-                            number,
-                            seen.body.decode(),
-                        )
-                    )
-        except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
+            with self._driver.transaction(), self._driver.cursor() as cursor, cursor.copy(self._copy_statement) as copy:
+                copy.set_types(self._types)
+                write = copy.write_row
+                for number, (seen, row) in enumerate(staged, start=first):
+                    write((*owner, *row, seen.read_at, seen.digest, number, seen.body))
+        except UNSTORABLE as error:
             if len(staged) == 1:
                 seen = staged[0][0]
                 return [rejection(seen.object_id, error, seen.body, seen.read_at)]
             middle = len(staged) // 2
             return self._copy(staged[:middle]) + self._copy(staged[middle:])
-        self._arrivals += len(staged)
+        self._staged_ids.extend(hash(seen.object_id) for seen, _row in staged)
         return []
-
-    def _run(self, name: str, **parts: sql.Composable) -> psycopg.Cursor[Any]:
-        return self._driver.execute(_template(name).format(table=self._table, **parts))
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)  # noqa: S101  (the engine is built for psycopg 3 only)
-        return driver
+        return driver_connection(self._connection)
 
 
 @contextmanager
@@ -148,5 +229,5 @@ def stage(engine: Engine, resource: Resource, account: Account) -> Iterator[tupl
 
 
 def _template(name: str) -> sql.SQL:
-    """A statement with {table} and {columns}, filled with constants of ours as quoted identifiers."""
+    """A statement with {table}, {created} and {columns}, filled with constants of ours as quoted identifiers."""
     return sql.SQL(read_sql(f"ingest/{name}.sql"))

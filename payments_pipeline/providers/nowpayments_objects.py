@@ -7,6 +7,7 @@ Source: NOWPayments API v1, "Get list of payments" and "Get payment status".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from payments_pipeline.providers.base import ResourceSpec
@@ -43,6 +44,7 @@ PAYMENTS = ResourceSpec(
     open_statuses=frozenset(
         {"waiting", "confirming", "confirmed", "sending", "spending", "partially_paid", "wrong_asset_confirmed"}
     ),
+    grain=timedelta(days=1),
 )
 NOWPAYMENTS_SPECS: tuple[ResourceSpec, ...] = (PAYMENTS,)
 

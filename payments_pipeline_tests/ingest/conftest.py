@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import psycopg
@@ -12,7 +13,10 @@ from sqlalchemy import URL, Engine, create_engine, event
 from payments_pipeline_tests.conftest import TEMPLATE
 
 FILLED = (
-    "recon.coverage, recon.rejected_objects, recon.raw_json, recon.stripe_payment_intents, recon.stripe_refunds, "
+    "recon.coverage, recon.watermarks, recon.feed_events, recon.backfills, recon.rejected_objects, recon.raw_json, "
+    "recon.stripe_payment_intents, recon.stripe_refunds, recon.stripe_charges, recon.stripe_disputes, "
+    "recon.stripe_payouts, recon.stripe_transfers, recon.stripe_transfer_reversals, recon.stripe_balance_transactions, "
+    "recon.stripe_checkout_sessions, recon.stripe_subscriptions, recon.stripe_customers, recon.stripe_events, "
     "recon.nowpayments_payments, recon.okx_deposits, recon.provider_transactions, public.users, public.plans, "
     "public.payment_transactions"
 )
@@ -20,7 +24,7 @@ FILLED = (
 
 @pytest.fixture(scope="package")
 def shared_engine(server: URL) -> Iterator[Engine]:
-    name = "test_ingest"
+    name = f"test_ingest_{os.getpid()}"
     admin = server.set(drivername="postgresql").render_as_string(hide_password=False)
     names = {"name": sql.Identifier(name), "template": sql.Identifier(TEMPLATE)}
     with psycopg.connect(admin, autocommit=True) as connection:

@@ -40,7 +40,10 @@ class Refunds:
             raise self._error
 
     def read(self, object_id: str) -> Page | None:
-        raise NotImplementedError
+        found = [
+            obj for objects in self._pages for obj in objects if isinstance(obj, dict) and obj.get("id") == object_id
+        ]
+        return Page(found[-1:], self._read_at) if found else None
 
     def object_id(self, obj: Mapping[str, Any]) -> str:
         return stripe_fields.object_id(obj)

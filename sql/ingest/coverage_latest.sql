@@ -1,22 +1,23 @@
--- The newest certificate of each resource of each account.
-SELECT DISTINCT ON (c.provider, c.account, c.resource)
-    c.coverage_id,
-    c.provider,
-    c.account,
-    c.livemode,
-    c.resource,
-    c.mode,
-    c.window_from,
-    c.window_to,
-    c.as_of,
-    c.pages,
-    c.objects,
-    c.rows_written,
-    c.rejected,
-    c.complete,
-    c.error,
-    c.run_id,
-    c.started_at,
-    c.finished_at
-FROM recon.coverage AS c
-ORDER BY c.provider ASC, c.account ASC, c.resource ASC, c.coverage_id DESC;
+-- What is each resource of each account worth now: its newest certificate, with failures that nothing made good yet.
+SELECT
+    s.coverage_id,
+    s.provider,
+    s.account,
+    s.livemode,
+    s.resource,
+    s.mode,
+    s.window_from,
+    s.window_to,
+    s.as_of,
+    s.pages,
+    s.objects,
+    s.rows_written,
+    s.rejected,
+    s.complete,
+    s.error,
+    s.run_id,
+    s.started_at,
+    s.finished_at,
+    s.missed_by_feed
+FROM recon.coverage_standing AS s
+ORDER BY s.provider, s.account, s.resource;

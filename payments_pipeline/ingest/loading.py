@@ -1,0 +1,157 @@
+"""How a fetch ends: rows, rejected objects, certificate and confirmations appear in one transaction.
+
+Belongs here: what a fetch counts, and what it leaves behind in each case. Does not belong here: reading (snapshot.py,
+singly.py), the SQL of the load (staging.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from payments_pipeline.db.sql import named
+from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
+from payments_pipeline.ingest import coverage as certificates
+from payments_pipeline.ingest.coverage import Coverage
+from payments_pipeline.ingest.rows import Rejection
+from payments_pipeline.ingest.staging import Stage
+from payments_pipeline.providers.base import Account, Clock, Window
+
+REJECTIONS_KEPT = 1_000
+"""Rejected objects stored with their bodies; the rest are counted."""
+REMEMBERED = timedelta(days=2)
+"""No fetch takes longer than this; confirmations older than that protect from nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a fetch was sent for; see `Coverage` for the fields."""
+
+    account: Account
+    resource: str
+    mode: str
+    window: Window
+    as_of: datetime
+    run_id: str | None
+    clock: Clock
+    started_at: datetime
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been read so far.
+
+    Attributes:
+        pages, objects, rejected: as in `Coverage`.
+        error: what ended the reading.
+        unsettled: stored objects that a complete list did not bring and that nobody asked for singly yet.
+    """
+
+    pages: int = 0
+    objects: int = 0
+    rejected: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+    error: PaymentsPipelineError | None = None
+    unsettled: str | None = None
+
+    def reject(self, rejections: list[Rejection]) -> None:
+        """Count objects that could not be read or stored, and keep the first ones."""
+        self.rejected += len(rejections)
+        self.rejections.extend(rejections[: max(0, REJECTIONS_KEPT - len(self.rejections))])
+
+    def problem(self) -> str | None:
+        """Why not everything was read; None: it was."""
+        if self.error is not None:
+            return str(self.error)
+        if not self.rejected:
+            return self.unsettled
+        first = self.rejections[0]
+        return (
+            f"{self.rejected} objects rejected; the first, {first.object_id}: {first.reason} "
+            "What to do: see recon.rejected_objects."
+        )
+
+
+def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) -> Coverage:
+    """Merge what is staged and certify it, in the caller's transaction, which holds the stage's lock.
+
+    An object of another account or mode writes nothing but the certificate.
+
+    Returns:
+        The certificate, stored.
+    """
+    refused = isinstance(tally.error, WrongAccountError)
+    written = 0 if refused else staged.merge()
+    if not refused:
+        _store_rejections(connection, errand, tally.rejections)
+    problem = tally.problem()
+    made = Coverage(
+        provider=errand.account.provider,
+        account=errand.account.account,
+        livemode=errand.account.livemode,
+        resource=errand.resource,
+        mode=errand.mode,
+        window_from=errand.window.start,
+        window_to=errand.window.end,
+        as_of=errand.as_of,
+        pages=tally.pages,
+        objects=tally.objects,
+        rows_written=written,
+        rejected=tally.rejected,
+        complete=problem is None,
+        error=problem,
+        run_id=errand.run_id,
+        started_at=errand.started_at,
+        finished_at=errand.clock(),
+    )
+    made = certificates.stored(connection, made)
+    if not refused:
+        _store_confirmations(connection, staged, made)
+    return made
+
+
+def _store_confirmations(connection: Connection, staged: Stage, made: Coverage) -> None:
+    """Answers of a list confirm what is stored only when all of it was read, see unlisted.py; single reads always."""
+    confirmed = staged.confirmed
+    pages = confirmed.pages if made.complete else []
+    readings = [*confirmed.objects.values(), *(page[0] for page in pages)]
+    if not readings:
+        return
+    names = staged.names
+    connection.execute(
+        named("ingest/confirmations_forget.sql"), names | {"before": made.finished_at - REMEMBERED}
+    )  # fmt: skip
+    connection.execute(
+        named("ingest/confirmations_store.sql"),
+        names
+        | {
+            "coverage_id": made.coverage_id,
+            "newest_read_at": max(readings),
+            "object_ids": list(confirmed.objects),
+            "object_read_at": list(confirmed.objects.values()),
+            "page_read_at": [page[0] for page in pages],
+            "created_from": [page[1] for page in pages],
+            "created_to": [page[2] for page in pages],
+        },
+    )
+
+
+def _store_rejections(connection: Connection, errand: Errand, rejections: list[Rejection]) -> None:
+    if rejections:
+        connection.execute(
+            named("ingest/rejected_store.sql"),
+            [
+                {
+                    "provider": errand.account.provider,
+                    "account": errand.account.account,
+                    "resource": errand.resource,
+                    "object_id": one.object_id,
+                    "reason": one.reason,
+                    "body": one.body,
+                    "seen_at": one.seen_at,
+                }
+                for one in rejections
+            ],
+        )

@@ -1,0 +1,69 @@
+"""Arithmetic of windows: where a list may end, and how a long window becomes ranges. Pure.
+
+Belongs here: decisions about times alone. Does not belong here: what was read of a window (gaps.py), SQL, calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from payments_pipeline.providers.base import Window
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+HISTORY_MARGIN = timedelta(hours=1)
+"""A list that goes back N days loses its oldest hour while it is read; nothing is claimed of that hour."""
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The moment cut to its second: providers stamp whole seconds, and the present second is not over."""
+    return moment.replace(microsecond=0)
+
+
+def settled(window: Window, *, now: datetime, history: timedelta | None = None) -> Window:
+    """What of a window a list read from `now` on can speak of: nothing that may still be created or is out of reach.
+
+    Args:
+        history: how far back the provider's list goes; None: to the beginning.
+
+    Returns:
+        The window, shortened; empty (start equals end) where nothing is left.
+    """
+    end = min(window.end, whole_second(now))
+    start = window.start if history is None else max(window.start, now - history + HISTORY_MARGIN)
+    return Window(start, max(start, end))
+
+
+def split(windows: Sequence[Window], ranges: int, grain: timedelta) -> list[Window]:
+    """About `ranges` pieces of equal length that together are the windows, newest first.
+
+    Newest first, because most businesses grow: the ranges that hold most come first, and the short ones fill the end.
+
+    Args:
+        ranges: how many pieces; more where there are more windows than that, fewer where `grain` forbids.
+        grain: pieces meet at multiples of it; no piece is cut finer.
+    """
+    total = sum((window.end - window.start for window in windows), timedelta())
+    length = total / max(1, ranges)
+    pieces: list[Window] = []
+    for window in windows:
+        count = max(1, round((window.end - window.start) / length)) if length else 1
+        step = (window.end - window.start) / count
+        inner = {_rounded(window.start + step * number, grain) for number in range(1, count)}
+        borders = [window.start, *sorted(at for at in inner if window.start < at < window.end), window.end]
+        pieces += [Window(*pair) for pair in pairwise(borders)]
+    return sorted(pieces, key=lambda piece: piece.start, reverse=True)
+
+
+def slices(window: Window, longest: timedelta) -> list[Window]:
+    """The window in pieces of at most `longest`, oldest first; at least one, be it empty."""
+    count = max(1, math.ceil((window.end - window.start) / longest))
+    borders = [window.start + longest * number for number in range(count)] + [window.end]
+    return [Window(*pair) for pair in pairwise(borders)]
+
+
+def _rounded(moment: datetime, grain: timedelta) -> datetime:
+    return EPOCH + round((moment - EPOCH) / grain) * grain

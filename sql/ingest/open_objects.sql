@@ -1,0 +1,7 @@
+-- Which stored objects outside these creation times may still change.
+-- noqa: disable=all
+SELECT t.object_id, t.{created} AS created_at
+FROM {table} AS t
+WHERE
+    t.account = %(account)s AND t.{status} = ANY(%(statuses)s) AND t.vanished_at IS NULL
+    AND NOT (t.{created} >= %(start)s AND t.{created} < %(end)s);
