@@ -1,5 +1,5 @@
--- Which objects of a batch are new or changed, by their places in it; and for each answer of the provider, between which
--- creation times it confirmed stored objects as they are.
+-- Which objects of a batch are new or changed, by their places in it; and for each answer of the provider,
+-- between which creation times it confirmed stored objects as they are.
 -- noqa: disable=all
 SELECT
     w.page,

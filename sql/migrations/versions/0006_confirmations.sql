@@ -9,10 +9,10 @@ CREATE TABLE recon.confirmations (
     account text NOT NULL,
     resource text NOT NULL,
     newest_read_at timestamptz NOT NULL,
-    object_ids text [] NOT NULL,
-    object_read_at timestamptz [] NOT NULL,
-    page_read_at timestamptz [] NOT NULL,
-    created_from timestamptz [] NOT NULL,
-    created_to timestamptz [] NOT NULL
+    object_ids text[] NOT NULL,
+    object_read_at timestamptz[] NOT NULL,
+    page_read_at timestamptz[] NOT NULL,
+    created_from timestamptz[] NOT NULL,
+    created_to timestamptz[] NOT NULL
 );
 CREATE INDEX confirmations_newest ON recon.confirmations (provider, account, resource, newest_read_at);
