@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 USERS ?= 2000
 SEED ?= 1
+HISTORIES ?= 5000
 
-.PHONY: help install demo dev test check format bench clean
+.PHONY: help install demo dev test soak-ingest check format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +30,10 @@ dev: install  ## Dagster's UI and daemon on loopback, over a sandbox world
 
 test: install  ## all tests
 	@$(BIN)/pytest
+
+soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_SEED=n repeats a lot
+	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
+		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .

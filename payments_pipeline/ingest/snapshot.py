@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from payments_pipeline.db.lost import lost_database_is_transient
 from payments_pipeline.errors import PaymentsPipelineError
+from payments_pipeline.ingest.collector import loads_under_way, rare_collections
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.loading import Errand, Tally, settle
 from payments_pipeline.ingest.rows import Rejection, Sighting, digester, sightings
@@ -25,7 +26,9 @@ from payments_pipeline.ingest.unlisted import ask_for_unlisted, newest_certifica
 from payments_pipeline.providers.base import Account, Clock, Page, Provider, Resource, Window
 
 BATCH = 2_000
-"""Objects loaded at a time; twice as many are held in memory: about 40 MB of Stripe's."""
+"""Objects loaded at a time at most."""
+HELD = 4_000
+"""Objects that all fetches of this process together collect at a time, while as many are being loaded: 100 MB or so."""
 LOOKS = 3
 """How often a fetch looks again because others wrote objects of its window meanwhile."""
 
@@ -42,6 +45,7 @@ def snapshot(
     mode: str,
     run_id: str | None,
     clock: Clock,
+    keep_raw: bool = True,
 ) -> Coverage:
     """Read every object of `resource` created in `window` and bring its raw table up to date.
 
@@ -54,6 +58,7 @@ def snapshot(
     Args:
         account: from `provider.identify()`.
         mode: backfill, incremental or sweep.
+        keep_raw: keep the objects' JSON in recon.raw_json, too; without it the rows alone are written.
 
     Returns:
         The certificate, stored. Provider errors are in it, not raised, so that other resources go on.
@@ -61,7 +66,7 @@ def snapshot(
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
     digest_of = digester(source.spec.columns)
-    with stage(engine, source, account) as (connection, staged):
+    with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
         tally = _fetch(source, window, staged, digest_of)
         for look in range(LOOKS):
             newest = newest_certificate(staged, window)
@@ -91,12 +96,14 @@ def reread(
     run_id: str | None,
     clock: Clock,
     threads: int = 4,
+    keep_raw: bool = True,
 ) -> Coverage:
     """Read single objects and bring their rows up to date; one that the provider no longer has is marked vanished.
 
     Args:
         mode: reread.
         threads: how many are asked for at a time.
+        keep_raw: as in `snapshot`.
 
     Returns:
         The certificate, stored; `objects` are those the provider answered for. Its window has no length and lies at
@@ -104,7 +111,7 @@ def reread(
     """
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
-    with stage(engine, source, account) as (connection, staged):
+    with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
         tally = _read_each(source, list(dict.fromkeys(ids)), staged, clock, threads)
         with connection.begin():
             staged.lock()
@@ -125,7 +132,7 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Callable[
             for one in seen:
                 tally.objects += one.object_id not in batch and one.object_id not in before
                 batch[one.object_id] = one
-            if len(batch) >= BATCH:
+            if len(batch) >= min(BATCH, HELD // loads_under_way()):
                 loader.add(list(batch.values()))
                 before, batch = set(batch), {}
         loader.add(list(batch.values()))

@@ -22,7 +22,6 @@ from payments_pipeline.db.sql import named, read_sql
 from payments_pipeline.ingest.rows import UNREADABLE, Rejection, Sighting, rejection
 from payments_pipeline.providers.base import Account, Resource
 
-Row = tuple[Any, ...]
 # A value that the column's type can't hold is refused by the driver or by the server.
 UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError, *UNREADABLE)
 BYTES = 17
@@ -54,10 +53,14 @@ class Stage:
     Attributes:
         gone: objects that the provider says it no longer has, and when it said so.
         confirmed: see `Confirmed`.
+
+    Args:
+        keep_raw: keep the provider's own words of changed objects in recon.raw_json, beside their rows.
     """
 
-    def __init__(self, connection: Connection, resource: Resource, account: Account) -> None:
+    def __init__(self, connection: Connection, resource: Resource, account: Account, *, keep_raw: bool) -> None:
         self._connection = connection
+        self._keep_raw = keep_raw
         self._resource = resource
         spec = resource.spec
         self.names = {"provider": account.provider, "account": account.account, "resource": spec.name}
@@ -67,6 +70,7 @@ class Stage:
             "created": sql.Identifier(spec.created_column),
         }
         self._columns = ("account", "livemode", *spec.columns, "read_at", "digest")
+        self._merged = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "vanished_at")))
         self._newest = "updated" if "updated_at" in spec.columns else "read"
         self.gone: dict[str, datetime] = {}
         self.confirmed = Confirmed()
@@ -95,15 +99,7 @@ class Stage:
             if seen.gone:
                 self.gone[seen.object_id] = seen.read_at
         present = [seen for seen in batch if not seen.gone]
-        rejected: list[Rejection] = []
-        staged: list[tuple[Sighting, Row]] = []
-        to_row = self._resource.row
-        for seen in self._changed(present) if look_up else present:
-            try:
-                staged.append((seen, to_row(seen.obj)))
-            except UNREADABLE as error:
-                rejected.append(rejection(seen.object_id, error, seen.body, seen.read_at))
-        rejected += self._copy(staged)
+        rejected = self._copy(self._changed(present) if look_up else present)
         if self._rejected_before:
             unread = {one.object_id for one in rejected}
             for seen in present:
@@ -130,15 +126,11 @@ class Stage:
             self.run("stage_dedupe")
         self.run("stage_analyze", bind=False)
         self._clear_rejections()
-        for object_ids, read_at in self.run(f"stage_prune_{self._newest}"):
-            self.confirmed.objects |= dict(zip(object_ids, read_at, strict=True))
-        columns = (*self._columns, "vanished_at")
-        written = self.run(
-            "stage_merge",
-            columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-            excluded=sql.SQL(", ").join(sql.Identifier("excluded", column) for column in columns),
-        ).rowcount
-        self.run("stage_merge_bodies")
+        object_ids, read_at, stored_before = self.run(f"stage_prune_{self._newest}").fetchall()[0]
+        self.confirmed.objects |= dict(zip(object_ids, read_at, strict=True))
+        written = self._insert() if stored_before == 0 else None
+        if written is None:
+            written = self._upsert()
         if self.gone:
             given = {"ids": list(self.gone), "read_at": list(self.gone.values())}
             written += self.run("stage_vanish", given).rowcount
@@ -187,30 +179,59 @@ class Stage:
                 self.confirmed.mixed ^= mixed
         return [batch[place - 1] for place in sorted(changed)]
 
+    def _insert(self) -> int | None:
+        """Rows of objects that are not stored, without the price of an upsert; None: some are, nothing is written."""
+        try:
+            with self._driver.transaction():
+                written = self.run("stage_insert", columns=self._merged).rowcount
+                if self._keep_raw:
+                    self.run("stage_insert_bodies")
+        except psycopg.errors.UniqueViolation:  # the body alone was stored
+            return None
+        return written
+
+    def _upsert(self) -> int:
+        excluded = sql.SQL(", ").join(sql.Identifier("excluded", column) for column in (*self._columns, "vanished_at"))
+        written = self.run("stage_merge", columns=self._merged, excluded=excluded).rowcount
+        if self._keep_raw:
+            self.run("stage_merge_bodies")
+        return written
+
     def _clear_rejections(self) -> None:
         if self._readable_again:
             given = {"ids": list(self._readable_again), "read_at": max(self._readable_again.values())}
             self.run("rejected_clear", given)
 
-    def _copy(self, staged: Sequence[tuple[Sighting, Row]]) -> list[Rejection]:
-        """COPY a batch; when it is refused, halve until the object that is refused is alone."""
-        if not staged:
+    def _copy(self, batch: Sequence[Sighting]) -> list[Rejection]:
+        """COPY a batch; when it is refused, halve until the object that is refused is alone.
+
+        Rows are made while they are sent, so that the server works meanwhile.
+        """
+        if not batch:
             return []
-        owner, first = self._owner, len(self._staged_ids)
+        owner, first, to_row, keep_raw = self._owner, len(self._staged_ids), self._resource.row, self._keep_raw
+        staged, rejected = array("q"), []
         try:
             with self._driver.transaction(), self._driver.cursor() as cursor, cursor.copy(self._copy_statement) as copy:
                 copy.set_types(self._types)
                 write = copy.write_row
-                for number, (seen, row) in enumerate(staged, start=first):
-                    write((*owner, *row, seen.read_at, seen.digest, number, seen.body))
+                for seen in batch:
+                    try:
+                        row = to_row(seen.obj)
+                    except UNREADABLE as error:
+                        rejected.append(rejection(seen.object_id, error, seen.body, seen.read_at))
+                        continue
+                    body = seen.body if keep_raw else None
+                    write((*owner, *row, seen.read_at, seen.digest, first + len(staged), body))
+                    staged.append(hash(seen.object_id))
         except UNSTORABLE as error:
-            if len(staged) == 1:
-                seen = staged[0][0]
+            if len(batch) == 1:
+                seen = batch[0]
                 return [rejection(seen.object_id, error, seen.body, seen.read_at)]
-            middle = len(staged) // 2
-            return self._copy(staged[:middle]) + self._copy(staged[middle:])
-        self._staged_ids.extend(hash(seen.object_id) for seen, _row in staged)
-        return []
+            middle = len(batch) // 2
+            return self._copy(batch[:middle]) + self._copy(batch[middle:])
+        self._staged_ids.extend(staged)
+        return rejected
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
@@ -218,10 +239,12 @@ class Stage:
 
 
 @contextmanager
-def stage(engine: Engine, resource: Resource, account: Account) -> Iterator[tuple[Connection, Stage]]:
+def stage(
+    engine: Engine, resource: Resource, account: Account, *, keep_raw: bool = True
+) -> Iterator[tuple[Connection, Stage]]:
     """A connection and the stage on it; the stage is dropped at the end."""
     with engine.connect() as connection:
-        made = Stage(connection, resource, account)
+        made = Stage(connection, resource, account, keep_raw=keep_raw)
         try:
             yield connection, made
         finally:

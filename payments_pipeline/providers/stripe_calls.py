@@ -5,7 +5,6 @@ Belongs here: one request. Does not belong here: lists and paging (stripe.py), w
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,34 +15,9 @@ import stripe
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, ResponseError, TransientError
 from payments_pipeline.providers.http import Sleep, failure, parse_json, redact, retry_after, retrying
 from payments_pipeline.providers.limiter import RateLimiter
+from payments_pipeline.providers.stripe_http import BodyKeeper
 
 LIMITED_REASON = "Stripe-Rate-Limited-Reason"
-
-
-class _BodyKeeper(stripe.RequestsClient):
-    """Keeps successful bodies for us and shows the library an empty object.
-
-    The library would parse every body into OrderedDicts with the standard json module, which costs several times the
-    request itself on a fast line; a custom HTTP client is its documented way in. Errors stay the library's.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__(timeout=timeout)
-        self._kept = threading.local()
-
-    def request(  # type: ignore[override]
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        content, status, answer_headers = super().request(method, url, headers, post_data)
-        if not 200 <= status < 300:  # noqa: PLR2004
-            return content, status, answer_headers
-        self._kept.body = content
-        return b"{}", status, answer_headers
-
-    def take(self) -> bytes:
-        """The body of this thread's last successful request."""
-        body: bytes = self._kept.body
-        return body
 
 
 class StripeCalls:
@@ -74,7 +48,7 @@ class StripeCalls:
         self._api_key = api_key
         self._max_attempts = max_attempts
         self._sleep = sleep
-        self._http = _BodyKeeper(timeout)
+        self._http = BodyKeeper(timeout)
         self._client = stripe.StripeClient(
             api_key, base_addresses={"api": base.rstrip("/")}, max_network_retries=0, http_client=self._http
         )

@@ -29,7 +29,10 @@ def object_id(obj: Mapping[str, Any]) -> str:
 def part(obj: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """An object inside the object; an empty one where there is none."""
     value = obj.get(name)
-    return value if isinstance(value, Mapping) else NO_OBJECT
+    # A comparison of types first, here and below: it is what nearly every field of every object meets.
+    if value is None:
+        return NO_OBJECT
+    return value if type(value) is dict or isinstance(value, Mapping) else NO_OBJECT
 
 
 def text(obj: Mapping[str, Any], name: str) -> str | None:
@@ -37,7 +40,7 @@ def text(obj: Mapping[str, Any], name: str) -> str | None:
     value = obj.get(name)
     if value is None or value == "":
         return None
-    if not isinstance(value, str):
+    if type(value) is not str and not isinstance(value, str):
         raise MalformedObjectError(f"{name} is {type(value).__name__}, not a text.")
     if "\x00" in value:
         raise MalformedObjectError(f"{name} holds a NUL character, which PostgreSQL can't store.")
@@ -55,7 +58,7 @@ def text_needed(obj: Mapping[str, Any], name: str) -> str:
 def reference(obj: Mapping[str, Any], name: str) -> str | None:
     """The id in a field that holds an id or, when expanded, the object itself."""
     value = obj.get(name)
-    if isinstance(value, Mapping):
+    if value is not None and type(value) is not str and isinstance(value, Mapping):
         return text(value, "id")
     return text(obj, name)
 
@@ -69,8 +72,8 @@ def metadata(obj: Mapping[str, Any], name: str) -> str | None:
 def integer(obj: Mapping[str, Any], name: str) -> int | None:
     """A whole number. Raises MalformedObjectError: it is something else."""
     value = obj.get(name)
-    if value is None:
-        return None
+    if value is None or type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise MalformedObjectError(f"{name} is {type(value).__name__}, not an integer.")
     return value

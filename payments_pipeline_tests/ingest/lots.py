@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 
-DEFAULT = 120
+DEFAULT = 60
 HISTORIES = int(os.environ.get("HISTORIES", DEFAULT))
 _FRESH = random.SystemRandom().randrange(2**32) if "HISTORIES" in os.environ else 20261101
 SEED = int(os.environ.get("HISTORIES_SEED", _FRESH))

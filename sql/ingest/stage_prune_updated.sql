@@ -1,6 +1,6 @@
 -- Newest wins, by the provider's own updated_at, then by the time of the read: drops what is stored unchanged, and what
 -- is older than the stored state, which counts from when it was last read or confirmed. Answers what the dropped
--- readings confirmed.
+-- readings confirmed, and how many of the objects are stored.
 -- noqa: disable=all
 WITH later AS (
     SELECT c.*
@@ -57,5 +57,6 @@ dropped AS (
 
 SELECT
     coalesce(array_agg(d.object_id) FILTER (WHERE d.confirmed), '{{}}') AS object_ids,
-    coalesce(array_agg(d.read_at) FILTER (WHERE d.confirmed), '{{}}') AS object_read_at
+    coalesce(array_agg(d.read_at) FILTER (WHERE d.confirmed), '{{}}') AS object_read_at,
+    (SELECT count(*) FROM standing) AS stored_before
 FROM dropped AS d;
