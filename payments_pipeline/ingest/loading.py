@@ -46,7 +46,7 @@ class Tally:
     Attributes:
         pages, objects, rejected: as in `Coverage`.
         error: what ended the reading.
-        unsettled: stored objects that a complete list did not bring and that nobody asked for singly yet.
+        unsettled: what another fetch contradicts and nobody could ask for again, in words.
     """
 
     pages: int = 0

@@ -19,6 +19,7 @@ from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.collector import loads_under_way, rare_collections
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.loading import Errand, Tally, settle
+from payments_pipeline.ingest.overtaken import ask_for_overtaken, leave_out_overtaken
 from payments_pipeline.ingest.rows import Rejection, Sighting, digester, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage, stage
@@ -75,10 +76,13 @@ def snapshot(
                 ask_for_unlisted(
                     source, staged, window, tally, digest_of=digest_of, started_at=errand.started_at, clock=clock
                 )
+            if tally.error is None:
+                ask_for_overtaken(source, staged, tally, digest_of=digest_of, clock=clock)
             with connection.begin():
                 staged.lock()
                 settled = newest_certificate(staged, window) == newest or look + 1 == LOOKS
                 if settled or tally.problem() is not None:
+                    leave_out_overtaken(staged, tally)
                     return settle(connection, staged, errand, tally)
     raise AssertionError("unreachable: the last look returns")
 
@@ -113,8 +117,11 @@ def reread(
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
     with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
         tally = _read_each(source, list(dict.fromkeys(ids)), staged, clock, threads)
+        if tally.error is None:
+            ask_for_overtaken(source, staged, tally, digest_of=digester(source.spec.columns), clock=clock)
         with connection.begin():
             staged.lock()
+            leave_out_overtaken(staged, tally)
             return settle(connection, staged, errand, tally)
 
 

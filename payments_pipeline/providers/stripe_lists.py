@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -97,14 +98,31 @@ class StripeList:
         except (ResponseError, TransientError) as refused:
             if isinstance(refused, NotFoundError) or not _about_parameters(refused):
                 raise
-            pages = self.pages(params)
-            try:
-                begun = next(pages, None)
-            except PaymentsPipelineError:
-                raise refused from None
+            begun, pages = self._without_filter(created, params, refused)
         if begun is not None:
             yield begun
             yield from pages
+
+    def _without_filter(
+        self, created: Mapping[str, int], params: Mapping[str, Any], refused: PaymentsPipelineError
+    ) -> tuple[Page | None, Iterator[Page]]:
+        """The first page and the rest: unfiltered only if the server answers so, and fails with the filter once more.
+
+        A passing 500 must not make us list all that an account ever had.
+
+        Raises:
+            PaymentsPipelineError: `refused`; it was not about the filter.
+        """
+        unfiltered = self.pages(params)
+        try:
+            begun = next(unfiltered, None)
+        except PaymentsPipelineError:
+            raise refused from None
+        if isinstance(refused, TransientError):
+            filtered = self.pages({"created": created, **params})
+            with suppress(ResponseError, TransientError):
+                return next(filtered, None), filtered
+        return begun, unfiltered
 
     def check_mode(self, obj: Any) -> None:
         """Refuse an object of the other mode. Some kinds do not say theirs.

@@ -284,6 +284,20 @@ def test_a_server_that_refuses_the_created_filter_is_listed_without_it(refusal: 
         assert ids(provider(talk.base_url)) == ["pi_new"]
 
 
+def test_a_passing_500_does_not_make_us_list_all_that_there_ever_was() -> None:
+    asked: list[bool] = []
+
+    def script(_path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        asked.append(any(name.startswith("created") for name in query))
+        if len(asked) <= 2:
+            return 500, b"{}"
+        return 200, orjson.dumps({"data": [{"id": "pi_new", "created": 1793534399}], "has_more": not asked[-1]})
+
+    with conversation(script) as talk:
+        assert ids(provider(talk.base_url, [], http_max_attempts=2)) == ["pi_new"]
+    assert asked.count(False) == 1
+
+
 @pytest.mark.parametrize(
     ("account", "payments", "live"),
     [

@@ -1,0 +1,3 @@
+-- Takes objects out of the stage again.
+DELETE FROM pg_temp.snapshot_stage
+WHERE object_id = ANY(%(ids)s);
