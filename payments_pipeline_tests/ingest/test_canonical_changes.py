@@ -84,6 +84,13 @@ def test_an_emptied_table_fills_again(books: Books) -> None:
     assert books.refresh().rows_written == 1
 
 
+def test_a_refund_that_names_an_intent_and_a_charge_that_does_not_reaches_the_charge(books: Books) -> None:
+    books.add("stripe_charges", **CHARGE)
+    books.refresh()
+    books.add("stripe_refunds", **REFUND, charge_id="ch_1")
+    assert books.refreshed("ch_1")["amount_refunded"] == 5
+
+
 def test_what_the_application_forgets_is_no_link_any_more(books: Books) -> None:
     books.user(1)
     books.payment(11, 1, transaction_id="pi_1")

@@ -37,7 +37,7 @@ SELECT
     'charge',
     r.charge_id
 FROM recon.stripe_refunds AS r
-WHERE r.payment_intent_id IS NULL AND r.charge_id IS NOT NULL AND age(r.xmin) <= :changed_within
+WHERE r.charge_id IS NOT NULL AND age(r.xmin) <= :changed_within
 UNION
 SELECT
     'charge',
