@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from payments_pipeline.errors import ConfigurationError
 
 Mode = Literal["live", "test"]
+CheckoutReference = Literal["user", "payment", "either"]
+"""What the application writes into client_reference_id of a checkout: the id of its user, or of its payment."""
 
 
 class ProviderAccount(BaseModel):
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
     discord_webhook_url: SecretStr | None = Field(None, description="Discord webhook that receives alerts.")
     discord_api_base: str | None = Field(
         None, description="Replaces scheme, host and /api of the webhook, e.g. for a proxy."
+    )
+
+    application_names: tuple[str, ...] = Field(
+        (), description='How metadata.app of a payment may call us, JSON: ["studio"]; anything else is another product.'
+    )
+    checkout_reference: CheckoutReference = Field(
+        "either", description="What the application writes into client_reference_id: user, payment; either: unknown."
     )
 
     snapshot_window_days: int = Field(90, ge=1, description="How far back the nightly sweep lists providers.")

@@ -3,11 +3,24 @@
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, table_columns
+from payments_pipeline.config import Settings
 from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.resources import ClockResource, DatabaseResource
+
+NIGHTLY = "nightly_reconciliation"
+
+
+class RefreshConfig(dg.Config):
+    """How much a refresh looks at; the table ends the same."""
+
+    everything: bool | None = Field(
+        default=None,
+        description="True: all objects; false: what changed since the last refresh; unset: all in the nightly job.",
+    )
 
 
 @dg.asset(
@@ -25,11 +38,24 @@ from payments_pipeline.resources import ClockResource, DatabaseResource
         "dagster/column_schema": column_schema(table_columns()["provider_transactions"]),
     },
 )
-def provider_transactions(clock: ClockResource, database: DatabaseResource) -> dg.MaterializeResult[Any]:
+def provider_transactions(
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    settings: dg.ResourceParam[Settings],
+    clock: ClockResource,
+    database: DatabaseResource,
+) -> dg.MaterializeResult[Any]:
     """Bring the canonical table up to the raw tables."""
-    result = refresh_provider_transactions(database.engine, clock.now())
+    result = refresh_provider_transactions(
+        database.engine,
+        clock.now(),
+        applications=settings.application_names,
+        checkout_reference=settings.checkout_reference,
+        everything=context.run.job_name == NIGHTLY if config.everything is None else config.everything,
+    )
     return dg.MaterializeResult(
         metadata={
+            "everything": result.everything,
             "rows_written": result.rows_written,
             **{f"rows_{provider}": rows for provider, rows in sorted(result.by_provider.items())},
             **contents(database.engine, "provider_transactions"),

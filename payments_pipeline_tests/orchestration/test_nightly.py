@@ -113,6 +113,11 @@ def _checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], bool]:
     }
 
 
+def _looked_at_everything(result: dg.ExecuteInProcessResult) -> bool:
+    (refresh,) = result.asset_materializations_for_node("provider_transactions")
+    return bool(refresh.metadata["everything"].value)
+
+
 def _materialised(result: dg.ExecuteInProcessResult) -> set[str]:
     return {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
 
@@ -154,12 +159,18 @@ def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
 
     second = _run(NIGHTLY, configured, instance, AS_OF + timedelta(seconds=30))
     assert second.success
+    assert _looked_at_everything(second)
     left = _all(
         engine,
         "SELECT 1 FROM recon.findings WHERE report = 'activation_gaps' AND status <> 'resolved' "
         "AND coalesce(evidence ->> 'repairable', 'true') = 'true'",
     )
     assert left == []
+    between = _run("refresh_reports", configured, instance, AS_OF + timedelta(seconds=60))
+    assert between.success
+    assert not _looked_at_everything(between)
+    asked = {"ops": {"provider_transactions": {"config": {"everything": True}}}}
+    assert _looked_at_everything(_run("refresh_reports", configured, instance, AS_OF + timedelta(seconds=90), asked))
 
 
 def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(

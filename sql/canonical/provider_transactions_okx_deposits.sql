@@ -1,121 +1,92 @@
--- OKX deposits as provider transactions; writes only rows that differ. Linked where the application's OKX payment
--- names the deposit or its transaction hash; anything softer (address, amount, time) is matching, not linking.
-WITH by_reference AS (
-    SELECT
-        k.key,
-        min(k.payment_ref) AS payment_ref,
-        min(k.user_ref) AS user_ref,
-        count(DISTINCT k.payment_ref) AS payments
-    FROM (
-        SELECT
-            a.provider_ref AS key,
-            cast(a.payment_id AS text) AS payment_ref,
-            cast(a.user_id AS text) AS user_ref
-        FROM recon.app_payments AS a
-        WHERE a.provider = 'okx' AND a.provider_ref IS NOT NULL
-        UNION
-        SELECT
-            a.tx_hash AS key,
-            cast(a.payment_id AS text) AS payment_ref,
-            cast(a.user_id AS text) AS user_ref
-        FROM recon.app_payments AS a
-        WHERE a.provider = 'okx' AND a.tx_hash IS NOT NULL
-    ) AS k
-    GROUP BY k.key
-),
-
-fresh AS (
+-- OKX deposits as provider transactions. Linked where exactly one OKX payment of the application names the deposit or
+-- its transaction hash; anything softer (address, amount, time) is matching, not linking.
+WITH named AS (
     SELECT
         o.account,
-        o.object_id AS provider_ref,
-        o.livemode,
-        o.status AS raw_status,
-        o.amount,
-        o.address AS deposit_address,
-        o.tag AS deposit_tag,
-        o.chain AS network,
-        o.tx_id AS tx_hash,
-        o.created_at AS provider_created_at,
-        o.read_at,
-        o.vanished_at,
-        upper(o.currency) AS currency,
-        coalesce(m.state, 'unknown') AS state,
-        CASE WHEN m.state = 'paid' THEN o.amount END AS amount_received,
-        CASE WHEN m.state = 'paid' THEN o.created_at END AS paid_at,
-        CASE WHEN coalesce(d.payments, x.payments) = 1 THEN coalesce(d.user_ref, x.user_ref) END AS user_ref,
-        CASE WHEN coalesce(d.payments, x.payments) = 1 THEN coalesce(d.payment_ref, x.payment_ref) END AS payment_ref,
-        CASE
-            WHEN coalesce(d.payments, x.payments) = 1 THEN 'reference'
-            WHEN coalesce(d.payments, x.payments) > 1 THEN 'ambiguous'
-            ELSE 'none'
-        END AS link_method
-    FROM recon.okx_deposits AS o
-    LEFT JOIN recon.state_map AS m
-        ON m.provider = 'okx' AND m.resource = 'deposits' AND o.status = m.raw_status
-    LEFT JOIN by_reference AS d ON o.object_id = d.key
-    LEFT JOIN by_reference AS x ON o.tx_id = x.key
+        o.object_id,
+        o.object_id AS key
+    FROM pg_temp.due_okx_deposits AS o
+    UNION ALL
+    SELECT
+        o.account,
+        o.object_id,
+        o.tx_id AS key
+    FROM pg_temp.due_okx_deposits AS o
+    WHERE o.tx_id IS NOT NULL
+),
+
+claims AS (
+    SELECT
+        n.account,
+        n.object_id,
+        n.key,
+        k.payment_ref,
+        k.user_ref
+    FROM named AS n
+    INNER JOIN recon.link_payments AS k ON k.provider = 'okx' AND n.key = k.provider_ref
+    UNION ALL
+    SELECT
+        n.account,
+        n.object_id,
+        n.key,
+        k.payment_ref,
+        k.user_ref
+    FROM named AS n
+    INNER JOIN recon.link_payments AS k ON k.provider = 'okx' AND n.key = k.tx_hash
+),
+
+claimed AS (
+    SELECT
+        c.account,
+        c.object_id,
+        min(c.key) AS key,
+        min(c.payment_ref) AS payment_ref,
+        max(c.payment_ref) AS other_payment_ref,
+        min(c.user_ref) AS user_ref
+    FROM claims AS c
+    GROUP BY c.account, c.object_id
 )
 
-INSERT INTO recon.provider_transactions AS stored (
-    provider, account, provider_ref, kind, livemode, state, raw_status, amount, currency, amount_received,
-    received_currency, user_ref, payment_ref, link_method, deposit_address, deposit_tag, network, tx_hash,
-    provider_created_at, paid_at, state_changed_at, read_at, vanished_at
-)
 SELECT
-    'okx',
-    f.account,
-    f.provider_ref,
-    'deposit',
-    f.livemode,
-    f.state,
-    f.raw_status,
-    f.amount,
-    f.currency,
-    f.amount_received,
-    f.currency AS received_currency,
-    f.user_ref,
-    f.payment_ref,
-    f.link_method,
-    f.deposit_address,
-    f.deposit_tag,
-    f.network,
-    f.tx_hash,
-    f.provider_created_at,
-    f.paid_at,
-    f.provider_created_at AS state_changed_at,
-    f.read_at,
-    f.vanished_at
-FROM fresh AS f
-LEFT JOIN recon.provider_transactions AS t
-    ON t.provider = 'okx' AND f.account = t.account AND f.provider_ref = t.provider_ref
-WHERE
-    t.provider_ref IS NULL
-    OR (
-        f.livemode, f.state, f.raw_status, f.amount, f.currency, f.amount_received, f.user_ref, f.payment_ref,
-        f.link_method, f.deposit_address, f.deposit_tag, f.network, f.tx_hash, f.provider_created_at, f.paid_at,
-        f.vanished_at
-    ) IS DISTINCT FROM (
-        t.livemode, t.state, t.raw_status, t.amount, t.currency, t.amount_received, t.user_ref, t.payment_ref,
-        t.link_method, t.deposit_address, t.deposit_tag, t.network, t.tx_hash, t.provider_created_at, t.paid_at,
-        t.vanished_at
-    )
-ON CONFLICT (provider, account, provider_ref) DO UPDATE SET
-    livemode = excluded.livemode,
-    state = excluded.state,
-    raw_status = excluded.raw_status,
-    amount = excluded.amount,
-    currency = excluded.currency,
-    amount_received = excluded.amount_received,
-    received_currency = excluded.received_currency,
-    user_ref = excluded.user_ref,
-    payment_ref = excluded.payment_ref,
-    link_method = excluded.link_method,
-    deposit_address = excluded.deposit_address,
-    deposit_tag = excluded.deposit_tag,
-    network = excluded.network,
-    tx_hash = excluded.tx_hash,
-    provider_created_at = excluded.provider_created_at,
-    paid_at = excluded.paid_at,
-    state_changed_at = excluded.state_changed_at,
-    read_at = excluded.read_at,
-    vanished_at = excluded.vanished_at;
+    s.account,
+    s.livemode,
+    s.amount,
+    s.read_at,
+    s.vanished_at,
+    'okx' AS provider,
+    s.object_id AS provider_ref,
+    'deposit' AS kind,
+    cast(NULL AS text) AS parent_ref,
+    coalesce(m.state, 'unknown') AS state,
+    s.status AS raw_status,
+    upper(s.currency) AS currency,
+    CASE WHEN m.state = 'paid' THEN s.amount END AS amount_received,
+    upper(s.currency) AS received_currency,
+    cast(NULL AS numeric) AS expected_amount,
+    0 AS amount_refunded,
+    FALSE AS disputed,
+    cast(NULL AS text) AS customer_ref,
+    CASE WHEN c.payment_ref = c.other_payment_ref THEN c.user_ref END AS user_ref,
+    CASE WHEN c.payment_ref = c.other_payment_ref THEN c.payment_ref END AS payment_ref,
+    CASE
+        WHEN c.payment_ref = c.other_payment_ref THEN 'reference'
+        WHEN c.payment_ref IS NOT NULL THEN 'ambiguous'
+        ELSE 'none'
+    END AS link_method,
+    CASE WHEN c.key = s.object_id THEN 'reference=' ELSE 'tx_hash=' END || c.key || CASE
+        WHEN c.payment_ref <> c.other_payment_ref
+            THEN ' (payments ' || c.payment_ref || ' and ' || c.other_payment_ref || ')'
+        ELSE ''
+    END AS link_evidence,
+    s.address AS deposit_address,
+    s.tag AS deposit_tag,
+    s.chain AS network,
+    s.tx_id AS tx_hash,
+    s.created_at AS provider_created_at,
+    CASE WHEN m.state = 'paid' THEN s.created_at END AS paid_at,
+    cast(NULL AS timestamptz) AS capture_before,
+    s.created_at AS state_changed_at
+FROM pg_temp.due_okx_deposits AS s
+LEFT JOIN recon.state_map AS m
+    ON m.provider = 'okx' AND m.resource = 'deposits' AND s.status = m.raw_status
+LEFT JOIN claimed AS c ON s.account = c.account AND s.object_id = c.object_id

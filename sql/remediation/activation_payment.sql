@@ -36,7 +36,7 @@ candidates AS (
         1 AS way
     FROM purchases AS p
     INNER JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
-    WHERE t.kind <> 'refund'
+    WHERE t.kind IN ('payment', 'deposit')
     UNION ALL
     SELECT
         p.payment_id,

@@ -9,7 +9,7 @@ LEFT JOIN recon.provider_transactions AS t
     ON
         a.provider = t.provider
         AND a.provider_ref = t.provider_ref
-        AND t.kind <> 'refund'
+        AND t.kind IN ('payment', 'deposit')
 WHERE a.payment_id = :payment_id
 ORDER BY t.state ASC NULLS LAST
 LIMIT 1;

@@ -63,7 +63,7 @@ suspects AS (
     LEFT JOIN recon.state_map AS m
         ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     WHERE
-        t.kind <> 'refund'
+        t.kind IN ('payment', 'deposit')
         AND (
             t.state <> coalesce(m.state, 'unknown')
             OR t.state = 'unknown'
@@ -102,7 +102,7 @@ pairs AS (
     FROM suspects AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
     INNER JOIN suspect_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
-    WHERE t.kind <> 'refund'
+    WHERE t.kind IN ('payment', 'deposit')
     UNION
     -- Deposits by their id: what came, against the coin and the sum that were asked for.
     SELECT
@@ -166,7 +166,11 @@ pairs AS (
         p.payment_id
     FROM recon.provider_transactions AS t
     LEFT JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
-    WHERE t.state = 'unknown' AND t.link_method <> 'foreign' AND p.payment_id IS NULL
+    WHERE
+        t.state = 'unknown'
+        AND t.kind IN ('payment', 'deposit', 'refund')
+        AND t.link_method <> 'foreign'
+        AND p.payment_id IS NULL
 ),
 
 received_in_parts AS (

@@ -44,7 +44,7 @@ WITH provider_holds AS (
     FROM recon.provider_transactions AS t
     WHERE
         t.state = 'authorized'
-        AND t.kind <> 'refund'
+        AND t.kind IN ('payment', 'deposit')
         AND t.vanished_at IS NULL
         AND (
             t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours

@@ -53,6 +53,26 @@ def charge_of_another_product(town: Town) -> list[Sighting]:
     return never(stray("stripe", intent["id"]))
 
 
+@fault(line="S10", name="another_product_with_our_numbers")
+def another_product_with_our_numbers(town: Town) -> list[Sighting]:
+    """Another shop's order has the number of a checkout that our customer never finished."""
+    user = town.user()
+    plan = town.plan(currency="USD")
+    at = town.between(1, 25)
+    order = {"plan_id": plan["id"], "amount": plan["price"], "currency": "USD", "created_at": at}
+    payment = town.payment(user, "stripe", None, "pending", **order)
+    intent = card_intent(
+        town,
+        amount=plan["price"],
+        currency="USD",
+        at=at,
+        customer=user["stripe_customer_id"],
+        metadata={"app": "other-shop", "payment_id": str(payment["id"])},
+        description="Another product",
+    )
+    return never(gap(user), drift(payment), stray("stripe", intent["id"]))
+
+
 def _clean_in(town: Town, currency: str) -> list[Sighting]:
     user, payment = subscriber(town, plan=town.plan(currency=currency))
     return never(gap(user), drift(payment))

@@ -1,0 +1,3 @@
+-- The refresh is over.
+-- noqa: disable=all
+DROP VIEW pg_temp.{view};
