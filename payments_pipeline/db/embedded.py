@@ -111,8 +111,9 @@ def _started(data: Path) -> URL:
             url = _url(server.get_postmaster_info())
             psycopg.connect(_dsn(url), connect_timeout=10).close()
             return url
-        except (subprocess.SubprocessError, AssertionError, psycopg.OperationalError) as error:
-            # A server that replays its log after a crash takes longer than the wheel waits.
+        except (subprocess.SubprocessError, AssertionError, psycopg.OperationalError, OSError) as error:
+            # A server that replays its log after a crash takes longer than the wheel waits. OSError: the wheel looks for
+            # the log of a server that never began, e.g. while somebody else closes a folder above ours.
             if time.monotonic() > deadline:
                 raise TransientError(
                     "The embedded PostgreSQL server did not start.",
