@@ -112,8 +112,8 @@ def _started(data: Path) -> URL:
             psycopg.connect(_dsn(url), connect_timeout=10).close()
             return url
         except (subprocess.SubprocessError, AssertionError, psycopg.OperationalError, OSError) as error:
-            # A server that replays its log after a crash takes longer than the wheel waits. OSError: the wheel looks for
-            # the log of a server that never began, e.g. while somebody else closes a folder above ours.
+            # A server that replays its log after a crash takes longer than the wheel waits. OSError: the wheel looks
+            # for the log of a server that never began, e.g. while somebody else closes a folder above ours.
             if time.monotonic() > deadline:
                 raise TransientError(
                     "The embedded PostgreSQL server did not start.",
