@@ -9,12 +9,14 @@ providers, that provider's findings are withheld, and the run fails at its end (
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
-from sqlalchemy import Select, and_, case, column, false, func, not_, select, table, true
+from sqlalchemy import Row, Select, and_, case, column, false, func, not_, select, table, true
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.ingest.coverage import Coverage, latest
+from payments_pipeline.ingest.rows import NAMELESS
 from payments_pipeline.providers.base import ResourceSpec
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.remediation.audit import verify
@@ -22,6 +24,7 @@ from payments_pipeline.reports import Report
 from payments_pipeline.resources import DatabaseResource, ProvidersResource
 
 COMPLETE = "read_in_full"
+READABLE = "every_object_readable"
 ONE_MODE = "one_mode_an_account"
 NO_DUPLICATES = "no_duplicates"
 EVERY_PROVIDER = "every_provider_was_read"
@@ -47,7 +50,17 @@ def _snapshot_checks(spec: ResourceSpec) -> dg.AssetChecksDefinition:
         name=f"{spec.table}_checks",
         specs=[
             dg.AssetCheckSpec(
-                COMPLETE, asset=spec.table, description="The newest fetch read every page and rejected no object."
+                COMPLETE,
+                asset=spec.table,
+                description="The newest fetch read every page, and every object in it says which it is.",
+            ),
+            dg.AssetCheckSpec(
+                READABLE,
+                asset=spec.table,
+                description=(
+                    "No object had to be set aside (recon.rejected_objects). Only findings about such an object are "
+                    "withheld, and it is asked for again at every run: a warning."
+                ),
             ),
             dg.AssetCheckSpec(
                 ONE_MODE,
@@ -67,8 +80,11 @@ def _snapshot_checks(spec: ResourceSpec) -> dg.AssetChecksDefinition:
         with database.connect() as connection:
             fetches = latest(connection)
             stored = connection.execute(_stored(spec.table)).one()
+            names = {"provider": spec.provider, "resource": spec.name, "nameless": f"{NAMELESS}%"}
+            rejected = connection.execute(named("checks/rejected_objects.sql"), names).one_or_none()
         problem = unread([(spec.provider, spec.name)], fetches)
         yield _result(spec.table, COMPLETE, problem.get((spec.provider, spec.name), ""))
+        yield _result(spec.table, READABLE, _set_aside(rejected), severity=WARN)
         yield _result(spec.table, ONE_MODE, _count(stored.mixed_accounts, "accounts have live and test objects"))
         yield _result(
             spec.table,
@@ -167,6 +183,12 @@ def unread(wanted: Sequence[tuple[str, str]], fetches: Sequence[Coverage]) -> di
         if bad:
             problems[key] = ", ".join(bad)
     return problems
+
+
+def _set_aside(newest: Row[Any] | None) -> str:
+    if newest is None:
+        return ""
+    return f"{newest.objects} objects set aside; the last, {newest.object_id}: {newest.reason}"
 
 
 def _count(number: int, what: str) -> str:

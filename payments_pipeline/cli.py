@@ -134,6 +134,54 @@ def reconcile(
 
 
 @app.command()
+def backfill(  # noqa: PLR0917  (typer hands them by name)
+    provider: Annotated[str, typer.Argument(help="stripe, nowpayments or okx.")],
+    start: Annotated[str, typer.Option("--from", help="First creation time to read, e.g. 2026-10-01.", metavar="TIME")],
+    end: Annotated[str, typer.Option("--to", help="Up to here, exclusive; not in the future.", metavar="TIME")],
+    resource: Annotated[
+        list[str] | None, typer.Option(help="Only this one, e.g. refunds; may be given several times.")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Only this account: its name in the configuration.")] = None,
+    ranges: Annotated[int | None, typer.Option(min=1, help="Pieces of the window, each certified by itself.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Pieces read at the same time; at most 12.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Read all that a provider's accounts created in a window, in ranges side by side; take up what was interrupted.
+
+    Exits with 1 when something could not be read: the same command then goes on where it stopped.
+    """
+    from payments_pipeline.ingest.across import Request
+    from payments_pipeline.ingest.backfill import RANGES, THREADS
+    from payments_pipeline.intake import run_backfill
+    from payments_pipeline.providers.base import Window
+
+    window = Window(_moment(start, "--from"), _moment(end, "--to"))
+    request = Request(
+        provider, window, tuple(resource or ()), account, ranges=ranges or RANGES, threads=threads or THREADS
+    )
+    raise typer.Exit(run_backfill(load_settings(), request, clock=_now, json_file=json_file))
+
+
+@app.command()
+def coverage(
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="Look for gaps from here on; default: the first time read.", metavar="TIME"),
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """What was read of every account's resources, what is missing in between, and how far the runs have come.
+
+    Exits with 1 when something configured was not read in full, or there are gaps.
+    """
+    from payments_pipeline.intake import run_coverage
+
+    first = None if since is None else _moment(since, "--from")
+    raise typer.Exit(run_coverage(load_settings(), provider=provider, since=first, now=_now(), json_file=json_file))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     _say(__version__)
@@ -158,13 +206,15 @@ def _now() -> datetime:
 
 
 def _time(value: str | None) -> datetime | None:
-    if value is None:
-        return None
+    return None if value is None else _moment(value, "--as-of")
+
+
+def _moment(value: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise ConfigurationError(
-            f"{value!r} is not a time.", where="--as-of", remedy="Write it as 2026-11-01T12:00:00Z."
+            f"{value!r} is not a time.", where=option, remedy="Write it as 2026-11-01T12:00:00Z."
         ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     )
 
     snapshot_window_days: int = Field(90, ge=1, description="How far back the nightly sweep lists providers.")
+    keep_raw_json: bool = Field(True, description="Keep the providers' own JSON of each object, beside its columns.")
+    raw_json_days: int | None = Field(
+        None, ge=1, description="Days after which the JSON of an object that did not change is dropped; unset: never."
+    )
     http_timeout_seconds: float = Field(20.0, gt=0, description="Time-out of one provider call.")
     http_max_attempts: int = Field(5, ge=1, description="Attempts of one provider call, the first included.")
     nightly_timezone: str = Field("UTC", description="Time zone of the 02:00 reconciliation.")

@@ -35,7 +35,8 @@ class FindingChanges:
     Attributes:
         opened: first episodes.
         reopened: further episodes of anomalies that had been resolved.
-        withheld: rows and findings left as they are, because their provider was not read in full.
+        withheld: rows and findings left as they are, because their provider was not read in full, or the very object
+            they are about could not be read.
     """
 
     opened: int
@@ -183,6 +184,11 @@ def _stage(connection: Connection, report: Report, beliefs: Mapping[str, Any]) -
     view = pg.SQL(
         "CREATE TEMPORARY VIEW staged_json AS SELECT r.fingerprint, r.severity, {} AS evidence FROM {} AS r"
     ).format(evidence, pg.Identifier("reports", report.name))
+    needed = [(provider, name) for provider, names in report.coverage.items() for name in names]
+    connection.execute(
+        named("findings/stage_unreadable.sql"),
+        {"providers": [provider for provider, _ in needed], "resources": [name for _, name in needed]},
+    )
     connection.execute(named("findings/stage_create.sql"))
     connection.exec_driver_sql(view.as_string())
     connection.execute(named("findings/stage_fill.sql"), beliefs)

@@ -15,6 +15,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pydantic import Field
 from sqlalchemy import Engine
 
+from payments_pipeline.assets.changes import KEY as CHANGES
 from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
@@ -26,6 +27,7 @@ from payments_pipeline.resources import ChannelsResource, ClockResource, Databas
 
 # One run at a time in each lane (dagster.yaml); lanes do not wait for each other.
 LANE = "payments_pipeline/lane"
+INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
 ACTIVATION_ACTION = "activate_subscription"
 
@@ -36,12 +38,22 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
     jobs = [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all(),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
                 "Read every configured provider, bring all to canonical form, run every report, open and resolve "
                 "findings. A provider that can't be read withholds its own findings only; the run then ends as failed."
+            ),
+        ),
+        dg.define_asset_job(
+            INGEST_CHANGES,
+            selection=dg.AssetSelection.assets(CHANGES, "provider_transactions").without_checks(),
+            executor_def=dg.in_process_executor,
+            tags={LANE: "changes"},
+            description=(
+                "Read what is new or changed at every configured provider since the last run, and bring it to "
+                "canonical form. Cheap when nothing changed; the nightly run reads everything again."
             ),
         ),
         dg.define_asset_job(

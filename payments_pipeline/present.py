@@ -6,7 +6,7 @@ Belongs here: reading results and laying them out. Does not belong here: running
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.db.sql import named
-from payments_pipeline.ingest.coverage import latest
+from payments_pipeline.ingest.coverage import Coverage, latest
 from payments_pipeline.providers.catalogue import SPECS, configured_providers
 from payments_pipeline.reconcile import NIGHTLY, local_runs, report_rows
 from payments_pipeline.reports import Report, load_reports
@@ -73,44 +73,49 @@ def gather(connection: Connection, settings: Settings, reports: Mapping[str, Rep
 
 
 def coverage_lines(connection: Connection, configured: frozenset[str]) -> list[dict[str, Any]]:
-    """One line a known resource: read in full, read in part, never read, or not configured."""
-    fetched = {(item.provider, item.resource): item for item in latest(connection)}
-    lines = []
+    """One line a known resource of each account: read in full, read in part, never read, or not configured."""
+    fetched = latest(connection)
+    lines: list[dict[str, Any]] = []
     for spec in SPECS:
-        line: dict[str, Any] = {"provider": spec.provider, "resource": spec.name}
-        coverage = fetched.get((spec.provider, spec.name))
+        name = {"provider": spec.provider, "resource": spec.name}
+        own = [one for one in fetched if (one.provider, one.resource) == (spec.provider, spec.name)]
         if spec.provider not in configured:
-            line["state"] = "not configured"
-        elif coverage is None:
-            line["state"] = "never read"
+            lines.append(name | {"state": "not configured"})
+        elif not own:
+            lines.append(name | {"state": "never read"})
         else:
-            line |= {
-                "state": "complete" if coverage.complete else "incomplete",
-                "account": coverage.account,
-                "mode": "live" if coverage.livemode else "test",
-                "from": coverage.window_from.isoformat(),
-                "to": coverage.window_to.isoformat(),
-                "pages": coverage.pages,
-                "objects": coverage.objects,
-                "rows_written": coverage.rows_written,
-                "error": coverage.error,
-            }
-        lines.append(line)
+            lines += [name | _coverage_line(one) for one in own]
     return lines
 
 
-def show_coverage(console: Console, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Coverage as a table."""
+def _coverage_line(coverage: Coverage) -> dict[str, Any]:
+    return {
+        "state": "complete" if coverage.complete else "incomplete",
+        "account": coverage.account,
+        "mode": "live" if coverage.livemode else "test",
+        "from": coverage.window_from.isoformat(),
+        "to": coverage.window_to.isoformat(),
+        "pages": coverage.pages,
+        "objects": coverage.objects,
+        "rows_written": coverage.rows_written,
+        "rejected": coverage.rejected,
+        "error": coverage.error,
+    }
+
+
+def show_coverage(console: Console, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Coverage as a table, with the accounts where a provider has several."""
     table = Table(title="Coverage: what was read of each provider", title_justify="left")
-    for column in ("provider", "resource", "state", "mode", "pages", "objects", "written", "error"):
+    several = len({(line["provider"], line["resource"]) for line in lines}) < len(lines)
+    columns = ["provider", "account", "resource", "state", "mode", "pages", "objects", "written", "error"]
+    for column in [name for name in columns if several or name != "account"]:
         table.add_column(column, justify="right" if column in {"pages", "objects", "written"} else "left")
     for line in lines:
         colour = {"complete": "green", "not configured": "dim"}.get(line["state"], "red")
         numbers = [str(line.get(name, "")) for name in ("pages", "objects", "rows_written")]
         state = f"[{colour}]{line['state']}[/]"
-        table.add_row(
-            line["provider"], line["resource"], state, line.get("mode", ""), *numbers, line.get("error") or ""
-        )
+        names = (line["provider"], *([line.get("account", "")] if several else []), line["resource"])
+        table.add_row(*names, state, line.get("mode", ""), *numbers, line.get("error") or "")
     console.print(table)
 
 

@@ -91,15 +91,23 @@ class ProvidersResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Names of the providers that have credentials."""
         return configured_providers(self.settings)
 
+    def all_accounts(self, clock: Clock) -> Sequence[ConfiguredProvider]:
+        """Every configured account; they share their rate limits with other processes.
+
+        Raises:
+            ConfigurationError: those of some account are incomplete or not its own.
+        """
+        if not self._built:
+            self._built.extend(build_providers(self.settings, clock, get_engine(self.settings)))
+        return tuple(self._built)
+
     def accounts(self, name: str, clock: Clock) -> Sequence[ConfiguredProvider]:
-        """The accounts at the provider called `name`, at least one; they share their rate limits with other processes.
+        """The accounts at the provider called `name`, at least one.
 
         Raises:
             ConfigurationError: it has no credentials, or those of some account are incomplete or not its own.
         """
-        if not self._built:
-            self._built.extend(build_providers(self.settings, clock, get_engine(self.settings)))
-        found = [provider for provider in self._built if provider.name == name]
+        found = [provider for provider in self.all_accounts(clock) if provider.name == name]
         if not found:
             raise ConfigurationError(
                 f"{name} has no credentials.", where="environment", remedy="Set them: see .env.example."

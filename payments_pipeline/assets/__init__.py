@@ -8,6 +8,7 @@ import dagster as dg
 
 from payments_pipeline.assets.application import application_specs
 from payments_pipeline.assets.canonical import provider_transactions
+from payments_pipeline.assets.changes import provider_changes
 from payments_pipeline.assets.findings import finding_assets, findings_overview
 from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
@@ -24,6 +25,7 @@ def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
     return [
         *application_specs(),
         *snapshot_assets(configured),
+        provider_changes,
         provider_transactions,
         *(report_asset(report) for report in reports.values()),
         *finding_assets(reports),

@@ -9,23 +9,39 @@ show. Its coverage is incomplete instead, which withholds that provider's findin
 fails the run at its end.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 from sqlalchemy import Engine
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, table_columns
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, preview, table_columns
 from payments_pipeline.config import Settings
-from payments_pipeline.errors import PaymentsPipelineError
+from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
 from payments_pipeline.ingest.coverage import Coverage
-from payments_pipeline.ingest.snapshot import snapshot
+from payments_pipeline.ingest.standing import Standing, standing
+from payments_pipeline.ingest.sweep import sweep
 from payments_pipeline.ingest.unread import certify_unread
 from payments_pipeline.providers.accounts import Identified, identified
-from payments_pipeline.providers.base import ResourceSpec, Window
+from payments_pipeline.providers.base import Clock, ResourceSpec, Window
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.resources import ClockResource, DatabaseResource, ProvidersResource
+
+SWEEP = "sweep"
+MINUTE = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What all fetches of one run share; see `ingest.sweep`."""
+
+    engine: Engine
+    as_of: datetime
+    run_id: str | None
+    clock: Clock
+    keep_raw: bool = True
 
 
 def snapshot_assets(configured: frozenset[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -75,14 +91,14 @@ def _snapshot_asset(spec: ResourceSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         as_of = clock.now()
         window = Window(as_of - timedelta(days=settings.snapshot_window_days), as_of)
-        origin: dict[str, Any] = {"as_of": as_of, "mode": "sweep", "run_id": context.run.run_id, "clock": clock.present}
+        origin = Origin(database.engine, as_of, context.run.run_id, clock.present, settings.keep_raw_json)
         try:
             accounts = identified(providers.accounts(spec.provider, clock.present))
         except PaymentsPipelineError as error:
             context.log.error(f"{spec.provider} {spec.name} was not read: {error}")
-            certify_unread(database.engine, spec.provider, spec.name, window, error, **origin)
+            _certify_unread(spec, window, error, origin)
             return dg.MaterializeResult(metadata={"complete": False, "error": str(error)})
-        outcomes = read_accounts(database.engine, spec, accounts, window, origin)
+        outcomes = read_accounts(spec, accounts, window, origin)
         for label, metadata in outcomes.items():
             if not metadata["complete"]:
                 context.log.error(
@@ -94,29 +110,52 @@ def _snapshot_asset(spec: ResourceSpec) -> dg.AssetsDefinition:
 
 
 def read_accounts(
-    engine: Engine, spec: ResourceSpec, accounts: Sequence[Identified], window: Window, origin: Mapping[str, Any]
+    spec: ResourceSpec, accounts: Sequence[Identified], window: Window, origin: Origin
 ) -> dict[str, Mapping[str, Any]]:
-    """Read one resource of each account, one after the other; an account that can't be read leaves the others.
-
-    Args:
-        origin: the arguments as_of, mode, run_id and clock of `ingest.snapshot`.
+    """Sweep one resource of each account, one after the other; an account that can't be read leaves the others.
 
     Returns:
         By the account's name in the configuration: what its fetch is worth.
     """
     outcomes: dict[str, Mapping[str, Any]] = {}
     read = set()
+    unread = [(one.provider, one.provider.expected_account, one.error) for one in accounts if one.error is not None]
     for one in accounts:
-        if one.account is not None:
-            coverage = snapshot(engine, one.provider, one.account, spec.name, window, **origin)
-            outcomes[one.provider.label] = coverage_metadata(coverage)
-            read.add(coverage.account)
-    for one in accounts:
-        if one.error is not None:
-            expected = one.provider.expected_account
-            certify_unread(engine, spec.provider, spec.name, window, one.error, expected=expected, read=read, **origin)
-            outcomes[one.provider.label] = {"complete": False, "error": str(one.error)}
+        if one.account is None:
+            continue
+        try:
+            made = sweep(
+                origin.engine, one.provider, one.account, spec.name, window,
+                as_of=origin.as_of, run_id=origin.run_id, clock=origin.clock, keep_raw=origin.keep_raw,
+            )  # fmt: skip
+        except WrongAccountError as error:
+            unread.append((one.provider, one.account.account, error))
+            continue
+        with origin.engine.connect() as connection:
+            known = standing(
+                connection, made.provider, made.account, made.resource, since=made.window_from, until=made.window_to
+            )
+        outcomes[one.provider.label] = {**coverage_metadata(made), **standing_metadata(known)}
+        read.add(made.account)
+    for provider, account, why in unread:
+        _certify_unread(spec, window, why, origin, expected=account, read=read)
+        outcomes[provider.label] = {"complete": False, "error": str(why)}
     return outcomes
+
+
+def _certify_unread(
+    spec: ResourceSpec,
+    window: Window,
+    error: PaymentsPipelineError,
+    origin: Origin,
+    *,
+    expected: str | None = None,
+    read: Collection[str] = (),
+) -> None:
+    certify_unread(
+        origin.engine, spec.provider, spec.name, window, error, as_of=origin.as_of, mode=SWEEP, run_id=origin.run_id,
+        clock=origin.clock, expected=expected, read=read,
+    )  # fmt: skip
 
 
 def accounts_metadata(outcomes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -147,4 +186,21 @@ def coverage_metadata(coverage: Coverage) -> Mapping[str, Any]:
         "objects": coverage.objects,
         "rows_written": coverage.rows_written,
         "rejected": coverage.rejected,
+        "missed_by_feed": "not counted" if coverage.missed_by_feed is None else coverage.missed_by_feed,
+    }
+
+
+def standing_metadata(known: Standing) -> Mapping[str, Any]:
+    """What was never read, and how far the incremental runs have come, for the asset's page."""
+    rows = [
+        {"from": f"{gap.start:{MINUTE}}", "to": f"{gap.end:{MINUTE}}", "length": str(gap.end - gap.start)}
+        for gap in known.gaps
+    ]
+    return {
+        "gaps": len(rows),
+        "gaps_in_coverage": preview(rows) if rows else dg.MetadataValue.md("none: every creation time was read"),
+        "covered_from": "nothing" if known.covered_from is None else known.covered_from.isoformat(),
+        "watermark": "none" if known.listed_to is None else dg.MetadataValue.timestamp(known.listed_to),
+        "watermark_of_feed": "none" if known.told_to is None else dg.MetadataValue.timestamp(known.told_to),
+        "rejected_so_far": known.rejected,
     }

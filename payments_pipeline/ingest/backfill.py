@@ -40,6 +40,20 @@ class _Begun:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RangeDone:
+    """How far a backfill has come.
+
+    Attributes:
+        certificates: of the range that has just ended, one a fetch; none where another process had read it.
+        done, total: ranges read in full so far, and ranges in all.
+    """
+
+    certificates: tuple[Coverage, ...]
+    done: int
+    total: int
+
+
 class _Breaker:
     """Stops what has not begun after too many failures in a row; shared by the threads of one backfill."""
 
@@ -71,7 +85,8 @@ def backfill(
     clock: Clock,
     ranges: int = RANGES,
     threads: int = THREADS,
-    progress: Callable[[Coverage], None] | None = None,
+    keep_raw: bool = True,
+    progress: Callable[[RangeDone], None] | None = None,
 ) -> list[Coverage]:
     """Read every object created in `window`, and certify it range by range.
 
@@ -82,6 +97,7 @@ def backfill(
     Args:
         ranges: pieces to split what is left into; more pieces than threads, so that none waits for a long one.
         threads: how many are read at the same time, at most `THREADS`.
+        keep_raw: keep the objects' JSON in recon.raw_json, too.
         progress: called after each range, one at a time, from the calling thread.
 
     Returns:
@@ -104,18 +120,19 @@ def backfill(
         with engine.connect() as connection:
             return gaps(connection, account.provider, account.account, resource, of, since=begun.since)
 
-    def read(piece: Window) -> list[Coverage]:
-        """What is still left of a piece: another process may have read it meanwhile."""
-        made = []
+    def read(piece: Window) -> tuple[list[Coverage], bool]:
+        """What is still left of a piece, which another process may have read meanwhile; and whether all is read now."""
+        made: list[Coverage] = []
         for part in left(piece):
             if breaker.open:
-                break
+                return made, False
             one = snapshot(
-                engine, provider, account, resource, part, as_of=as_of, mode="backfill", run_id=run_id, clock=clock
-            )
+                engine, provider, account, resource, part,
+                as_of=as_of, mode="backfill", run_id=run_id, clock=clock, keep_raw=keep_raw,
+            )  # fmt: skip
             breaker.note(one)
             made.append(one)
-        return made
+        return made, all(one.complete for one in made)
 
     pieces = split(left(wanted), ranges, spec.grain)
     made = _side_by_side(read, pieces, max(1, min(threads, THREADS)), progress)
@@ -128,21 +145,23 @@ def backfill(
 
 
 def _side_by_side(
-    read: Callable[[Window], list[Coverage]],
+    read: Callable[[Window], tuple[list[Coverage], bool]],
     pieces: Sequence[Window],
     threads: int,
-    progress: Callable[[Coverage], None] | None,
+    progress: Callable[[RangeDone], None] | None,
 ) -> list[Coverage]:
     """Run all pieces; when one raises, those that have not begun never do."""
     made: list[Coverage] = []
+    done = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="backfill") as pool:
-        futures: Iterable[Future[list[Coverage]]] = [pool.submit(read, piece) for piece in pieces]
+        futures: Iterable[Future[tuple[list[Coverage], bool]]] = [pool.submit(read, piece) for piece in pieces]
         try:
             for future in as_completed(futures):
-                for one in future.result():
-                    made.append(one)
-                    if progress is not None:
-                        progress(one)
+                own, whole = future.result()
+                made += own
+                done += whole
+                if progress is not None:
+                    progress(RangeDone(tuple(own), done, len(pieces)))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

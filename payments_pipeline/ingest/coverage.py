@@ -29,7 +29,8 @@ class Coverage:
         objects: objects read, the rejected included; one repeated at a page border counts once.
         rows_written: raw rows inserted or replaced; unchanged objects write nothing.
         rejected: objects that could not be read; see recon.rejected_objects.
-        complete: everything in the window was read and stored. Only then does absence mean anything.
+        complete: everything in the window was read and stored, but for objects that were rejected by their ids: nothing
+            is said of those, nor are they absent. Only then does absence mean anything.
         error: why it is not complete, and what to do.
         missed_by_feed: of a sweep: changes it found that the provider's feed should have told, and had not; None: there
             is no feed, it did not answer, or nobody followed it yet.

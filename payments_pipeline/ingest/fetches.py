@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.coverage import Coverage, stored
+from payments_pipeline.ingest.rows import NAMELESS
 from payments_pipeline.ingest.snapshot import reread, snapshot
 from payments_pipeline.ingest.windows import settled
 from payments_pipeline.providers.base import Account, Clock, Provider, ResourceSpec, Window
@@ -21,7 +22,11 @@ from payments_pipeline.providers.base import Account, Clock, Provider, ResourceS
 
 @dataclass(frozen=True, slots=True)
 class Fetches:
-    """What all fetches of one run share."""
+    """What all fetches of one run share.
+
+    Attributes:
+        keep_raw: keep the objects' JSON in recon.raw_json, too.
+    """
 
     engine: Engine
     provider: Provider
@@ -29,6 +34,7 @@ class Fetches:
     as_of: datetime
     run_id: str | None
     clock: Clock
+    keep_raw: bool = True
 
     def spec(self, resource: str) -> ResourceSpec:
         """What is known of a resource."""
@@ -42,7 +48,7 @@ class Fetches:
         """List a window; provider errors are in the certificate."""
         return snapshot(
             self.engine, self.provider, self.account, resource, window,
-            as_of=self.as_of, mode=mode, run_id=self.run_id, clock=self.clock,
+            as_of=self.as_of, mode=mode, run_id=self.run_id, clock=self.clock, keep_raw=self.keep_raw,
         )  # fmt: skip
 
     def again(self, resource: str, ids: Collection[str]) -> Coverage | None:
@@ -51,8 +57,24 @@ class Fetches:
             return None
         return reread(
             self.engine, self.provider, self.account, resource, sorted(ids),
-            as_of=self.as_of, mode="reread", run_id=self.run_id, clock=self.clock,
+            as_of=self.as_of, mode="reread", run_id=self.run_id, clock=self.clock, keep_raw=self.keep_raw,
         )  # fmt: skip
+
+    def rejected_before(self, resource: str, moment: datetime, most: int) -> list[str]:
+        """Objects that could not be read, known by id and not asked for since `moment`; those asked longest ago first.
+
+        Nothing else brings them back once the lists have passed them: they are stored in no state that could be open.
+        """
+        account = self.account
+        with self.engine.connect() as connection:
+            found = connection.execute(
+                named("ingest/rejected_before.sql"),
+                {
+                    "provider": account.provider, "account": account.account, "resource": resource,
+                    "nameless": f"{NAMELESS}%", "before": moment, "most": most,
+                },
+            )  # fmt: skip
+            return list(found.scalars())
 
     def unread(self, resource: str, mode: str, window: Window, error: PaymentsPipelineError) -> Coverage:
         """Certify that something was not read, and why."""

@@ -25,6 +25,8 @@ from payments_pipeline.providers.base import Account, Clock, Provider, Window
 
 RELIST_REACH = timedelta(days=30)
 """How far back a list may be stretched to save re-reads of open objects."""
+REJECTED_AGAIN = 20
+"""Objects that could not be read before, asked for again in one run; they take turns, and a sweep asks for all."""
 
 
 @lost_database_is_transient("incremental")
@@ -37,6 +39,7 @@ def incremental(
     run_id: str | None,
     clock: Clock,
     resources: Collection[str] | None = None,
+    keep_raw: bool = True,
 ) -> list[Coverage]:
     """Bring the raw tables up to `as_of`: new objects, changed ones by the feed, open ones where there is no feed.
 
@@ -45,6 +48,7 @@ def incremental(
 
     Args:
         resources: names; None: all of the provider's.
+        keep_raw: keep the objects' JSON in recon.raw_json, too.
 
     Returns:
         All certificates written, in the order of the fetches; a failure is an incomplete one.
@@ -52,7 +56,7 @@ def incremental(
     Raises:
         WrongAccountError: the account was read in the other mode before.
     """
-    fetches = Fetches(engine, provider, account, as_of, run_id, clock)
+    fetches = Fetches(engine, provider, account, as_of, run_id, clock, keep_raw)
     names = [name for name in provider.resources if resources is None or name in resources]
     end = whole_second(min(as_of, clock()))
     with engine.begin() as connection:
@@ -68,6 +72,7 @@ def incremental(
 def _bring_up(fetches: Fetches, following: Following, resource: str, mark: Watermark, end: datetime) -> list[Coverage]:
     """List one resource, read again what the list did not bring, then move its watermark."""
     told = resource in followed(fetches.provider)
+    began = fetches.clock()
     start = mark.listed_to - OVERLAP
     window = fetches.reachable(
         resource, Window(start if told else stretched(fetches, resource, start, RELIST_REACH), end)
@@ -77,7 +82,8 @@ def _bring_up(fetches: Fetches, following: Following, resource: str, mark: Water
         return [listed]  # the provider fails; asking for single objects would only repeat it
     fresh = window if listed is not None and listed.complete else Window(window.start, window.start)
     ids = following.reads_again(resource, fresh) if told else _open_outside(fetches, resource, fresh)
-    again = fetches.again(resource, ids) if ids is not None else None
+    rejected = fetches.rejected_before(resource, began, REJECTED_AGAIN)
+    again = fetches.again(resource, {*ids, *rejected}) if ids is not None else None
     dealt_with = ids is not None and (again is None or again.complete)
     with fetches.engine.begin() as connection:
         move(

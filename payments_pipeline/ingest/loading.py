@@ -44,7 +44,9 @@ class Tally:
     """What has been read so far.
 
     Attributes:
-        pages, objects, rejected: as in `Coverage`.
+        pages, objects: as in `Coverage`.
+        rejected: objects that could not be read, each counted once.
+        rejections: the first `REJECTIONS_KEPT` of them, by object id.
         error: what ended the reading.
         unsettled: what another fetch contradicts and nobody could ask for again, in words.
     """
@@ -52,26 +54,37 @@ class Tally:
     pages: int = 0
     objects: int = 0
     rejected: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
+    rejections: dict[str, Rejection] = field(default_factory=dict)
     error: PaymentsPipelineError | None = None
     unsettled: str | None = None
 
     def reject(self, rejections: list[Rejection]) -> None:
         """Count objects that could not be read or stored, and keep the first ones."""
-        self.rejected += len(rejections)
-        self.rejections.extend(rejections[: max(0, REJECTIONS_KEPT - len(self.rejections))])
+        for one in rejections:
+            self.rejected += one.object_id not in self.rejections
+            if one.object_id in self.rejections or len(self.rejections) < REJECTIONS_KEPT:
+                self.rejections[one.object_id] = one
 
     def problem(self) -> str | None:
-        """Why not everything was read; None: it was."""
+        """Why not everything was read; None: it was.
+
+        An object that was rejected by its id withholds itself alone, because what is said of it can be told from the
+        rest (findings.py). One without an id, or beyond those kept, could be any.
+        """
         if self.error is not None:
             return str(self.error)
-        if not self.rejected:
-            return self.unsettled
-        first = self.rejections[0]
-        return (
-            f"{self.rejected} objects rejected; the first, {first.object_id}: {first.reason} "
-            "What to do: see recon.rejected_objects."
-        )
+        nameless = [one for one in self.rejections.values() if not one.identified]
+        if nameless:
+            return (
+                f"{len(nameless)} objects do not say which they are; the first, {nameless[0].object_id}: "
+                f"{nameless[0].reason} What to do: see recon.rejected_objects."
+            )
+        if self.rejected > len(self.rejections):
+            return (
+                f"{self.rejected} objects rejected, more than the {REJECTIONS_KEPT} that are kept by name; the first: "
+                f"{next(iter(self.rejections.values())).reason} What to do: see recon.rejected_objects."
+            )
+        return self.unsettled
 
 
 def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) -> Coverage:
@@ -85,7 +98,7 @@ def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) 
     refused = isinstance(tally.error, WrongAccountError)
     written = 0 if refused else staged.merge()
     if not refused:
-        _store_rejections(connection, errand, tally.rejections)
+        _store_rejections(connection, errand, list(tally.rejections.values()))
     problem = tally.problem()
     made = Coverage(
         provider=errand.account.provider,

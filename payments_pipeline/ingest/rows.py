@@ -20,6 +20,8 @@ from payments_pipeline.errors import MalformedObjectError
 from payments_pipeline.providers.base import Page, Resource
 
 REASON_LIMIT = 500
+NAMELESS = "unreadable-"
+"""Begins what stands for the id of an object that does not say which it is."""
 # What reading a field of an object of another shape can raise.
 UNREADABLE = (MalformedObjectError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 _FIRST_64_BITS = struct.Struct(">q").unpack_from
@@ -46,12 +48,21 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One object that can't be stored, why, and its body as JSON."""
+    """One object that can't be stored, why, and its body as JSON.
+
+    Attributes:
+        object_id: the provider's; or, of an object that does not say which it is, `NAMELESS` and its digest.
+    """
 
     object_id: str
     reason: str
     body: str
     seen_at: datetime
+
+    @property
+    def identified(self) -> bool:
+        """Whether we know which object it is, so that only it need be doubted."""
+        return not self.object_id.startswith(NAMELESS)
 
 
 def sightings(
@@ -73,11 +84,11 @@ def sightings(
             if not isinstance(obj, dict) and not isinstance(obj, Mapping):
                 raise MalformedObjectError(f"The object is {type(obj).__name__}, not a JSON object.")
             object_id = identify(obj)
-            if not object_id or "\x00" in object_id:
+            if not object_id or "\x00" in object_id or object_id.startswith(NAMELESS):
                 raise MalformedObjectError("The id is empty or holds a NUL character.")
             object_id.encode()
         except UNREADABLE as error:
-            rejected.append(rejection(f"unreadable-{digest & (2**64 - 1):016x}", error, body, read_at))
+            rejected.append(rejection(f"{NAMELESS}{digest & (2**64 - 1):016x}", error, body, read_at))
             continue
         gone = obj.get("deleted") is True
         seen.append(Sighting(object_id, obj, body, digest, read_at, number, gone))

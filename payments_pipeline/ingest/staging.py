@@ -198,8 +198,11 @@ class Stage:
         return written
 
     def _clear_rejections(self) -> None:
-        if self._readable_again:
-            given = {"ids": list(self._readable_again), "read_at": max(self._readable_again.values())}
+        """Objects that can be read again, or that the provider no longer has, are doubted no longer."""
+        gone = {name: at for name, at in self.gone.items() if name in self._rejected_before}
+        settled = self._readable_again | gone
+        if settled:
+            given = {"ids": list(settled), "read_at": max(settled.values())}
             self.run("rejected_clear", given)
 
     def _copy(self, batch: Sequence[Sighting]) -> list[Rejection]:

@@ -25,6 +25,9 @@ from payments_pipeline.ingest.watermarks import OVERLAP, follow, handled, progre
 from payments_pipeline.ingest.windows import SECOND, whole_second
 from payments_pipeline.providers.base import Account, ChangeFeed, Clock, Provider, Window
 
+REJECTED_AGAIN = 1_000
+"""Objects that could not be read before, asked for again in one sweep."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Before:
@@ -53,10 +56,15 @@ def sweep(
     as_of: datetime,
     run_id: str | None,
     clock: Clock,
+    keep_raw: bool = True,
 ) -> Coverage:
     """List `window` again, read every open object outside it again, and count what the feed had missed.
 
     Where many open objects lie before the window, it is stretched to list them instead: a page costs one call.
+    Objects that could not be read before are asked for again, too.
+
+    Args:
+        keep_raw: keep the objects' JSON in recon.raw_json, too.
 
     Returns:
         The certificate of the list, stored. It reads incomplete, with the reason, also when only a re-read failed; the
@@ -65,7 +73,7 @@ def sweep(
     Raises:
         WrongAccountError: the account was read in the other mode before.
     """
-    fetches = Fetches(engine, provider, account, as_of, run_id, clock)
+    fetches = Fetches(engine, provider, account, as_of, run_id, clock, keep_raw)
     with engine.begin() as connection:
         assert_same_mode(connection, account, [resource])
     start = stretched(fetches, resource, window.start)
@@ -79,7 +87,8 @@ def sweep(
         if listed.complete:
             follow(connection, account, resource, reachable, run_id=run_id, at=clock())
         still_open = open_objects(connection, account, fetches.spec(resource), reachable)
-    again = fetches.again(resource, [object_id for object_id, _created in still_open])
+    rejected = fetches.rejected_before(resource, began, REJECTED_AGAIN)
+    again = fetches.again(resource, {*rejected, *(object_id for object_id, _created in still_open)})
     listed = _counted(fetches, resource, listed, before, began)
     if again is not None and not again.complete:
         return replace(listed, complete=False, error=listed.error or again.error)

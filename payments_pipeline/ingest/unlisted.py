@@ -9,7 +9,7 @@ look-up and its merge. Reading the object again settles that, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from payments_pipeline.ingest.loading import Tally
@@ -45,7 +45,8 @@ def ask_for_unlisted(
         tally: takes the provider's error, and what could not be settled.
         started_at: when the list began; it can't know what was created since.
     """
-    ids = _unlisted(staged, Window(window.start, min(window.end, started_at.replace(microsecond=0))))
+    listed = Window(window.start, min(window.end, started_at.replace(microsecond=0)))
+    ids = _unlisted(staged, listed, tally.rejections)
     answers = read_singly(resource, ids[:ASKED_AT_MOST], clock=clock, threads=THREADS)
     for answer in answers:
         if answer.error is not None:
@@ -63,7 +64,8 @@ def ask_for_unlisted(
         )
 
 
-def _unlisted(staged: Stage, window: Window) -> list[str]:
+def _unlisted(staged: Stage, window: Window, rejected: Collection[str]) -> list[str]:
+    """Ids of stored objects that nothing was heard of; an object that can't be read was heard of, and is there."""
     if window.start >= window.end:
         return []
     confirmed = staged.confirmed
@@ -71,7 +73,7 @@ def _unlisted(staged: Stage, window: Window) -> list[str]:
     found = staged.run("stage_unlisted", given).fetchone()
     ids: list[str] = []
     if found != (len(confirmed.digests), confirmed.mixed):
-        details = {"seen": list(confirmed.digests), "gone": list(staged.gone), "most": ASKED_AT_MOST + 1}
+        details = {"seen": list(confirmed.digests), "heard_of": [*staged.gone, *rejected], "most": ASKED_AT_MOST + 1}
         ids = [row[0] for row in staged.run("stage_unlisted_ids", given | details)]
     staged.commit()
     return ids

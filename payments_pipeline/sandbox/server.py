@@ -34,6 +34,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PROVIDERS = frozenset({"stripe", "nowpayments", "okx", "discord"})
 DISCORD_API = "/api"
+UNHURRIED = "1000"
+"""Calls a second that a sandbox on loopback is asked at most: more than it answers."""
+OKX_AT_MOST = "6"
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 HANG_STEP_SECONDS = 0.02
@@ -209,20 +212,27 @@ def serve(state: SandboxState, host: str = "127.0.0.1", port: int = 8765, faults
 
 
 def environment(state: SandboxState, base_url: str) -> dict[str, str]:
-    """Environment variables that point the pipeline at a sandbox served at `base_url` (no trailing slash)."""
+    """Environment variables that point the pipeline at a sandbox served at `base_url` (no trailing slash).
+
+    The rates that protect a real provider's quota would only slow a sandbox down; OKX's can't be set higher.
+    """
     discord = f"{base_url}/discord{DISCORD_API}"
     return {
         "STRIPE_API_KEY": min(state.stripe.api_keys, default=""),
         "STRIPE_ACCOUNT": state.stripe.account_id,
         "STRIPE_API_BASE": f"{base_url}/stripe",
+        "STRIPE_CALLS_PER_SECOND": UNHURRIED,
+        "STRIPE_ENDPOINT_CALLS_PER_SECOND": UNHURRIED,
         "NOWPAYMENTS_API_KEY": state.nowpayments.api_key,
         "NOWPAYMENTS_EMAIL": state.nowpayments.email,
         "NOWPAYMENTS_PASSWORD": state.nowpayments.password,
         "NOWPAYMENTS_API_BASE": f"{base_url}/nowpayments",
+        "NOWPAYMENTS_CALLS_PER_SECOND": UNHURRIED,
         "OKX_API_KEY": state.okx.api_key,
         "OKX_API_SECRET": state.okx.api_secret,
         "OKX_API_PASSPHRASE": state.okx.passphrase,
         "OKX_API_BASE": f"{base_url}/okx",
+        "OKX_CALLS_PER_SECOND": OKX_AT_MOST,
         "DISCORD_API_BASE": discord,
         "DISCORD_WEBHOOK_URL": f"{discord}/webhooks/{state.discord.webhook_id}/{state.discord.webhook_token}",
     }

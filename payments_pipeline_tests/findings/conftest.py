@@ -26,7 +26,8 @@ coverage: {{stripe: [payment_intents, refunds], okx: [deposits]}}
 unconfigured: {unconfigured}
 action: fix_thing
 ---*/
-SELECT a.thing, a.provider, a.severity, a.user_id, a.payment_id, a.amount, a.currency, a.count, a.seen_at
+SELECT a.thing, a.provider, a.severity, a.user_id, a.payment_id, a.amount, a.currency, a.count, a.seen_at,
+    a.provider_ref
 FROM public.anomaly AS a
 """
 
@@ -91,7 +92,7 @@ def desk(engine: Engine, tmp_path: Path) -> Desk:
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "CREATE TABLE public.anomaly (thing text, provider text, severity text, user_id bigint, payment_id bigint,"
-            " amount numeric, currency text, count integer, seen_at timestamptz)"
+            " amount numeric, currency text, count integer, seen_at timestamptz, provider_ref text)"
         )
     desk = Desk(engine, tmp_path)
     desk.ledger.read_in_full(stripe=True)

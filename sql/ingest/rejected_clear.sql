@@ -1,4 +1,4 @@
--- An object that can be read again is no longer rejected.
+-- An object that can be read again, or is gone, is no longer rejected.
 -- noqa: disable=all
 DELETE FROM recon.rejected_objects AS r
 WHERE

@@ -6,6 +6,6 @@ WHERE
     t.account = %(account)s AND t.{created} >= %(start)s AND t.{created} < %(end)s AND t.vanished_at IS NULL
     AND NOT EXISTS (SELECT 1 FROM pg_temp.snapshot_stage AS s WHERE s.object_id = t.object_id)
     AND NOT EXISTS (SELECT 1 FROM unnest(%(seen)s::bigint[]) AS d (digest) WHERE d.digest = t.digest)
-    AND t.object_id <> ALL(%(gone)s)
+    AND t.object_id <> ALL(%(heard_of)s)
 ORDER BY t.read_at, t.object_id
 LIMIT %(most)s;
