@@ -72,6 +72,7 @@ def backfill(
     ranges: int = RANGES,
     threads: int = THREADS,
     progress: Callable[[Coverage], None] | None = None,
+    keep_raw: bool = True,
 ) -> list[Coverage]:
     """Read every object created in `window`, and certify it range by range.
 
@@ -83,6 +84,7 @@ def backfill(
         ranges: pieces to split what is left into; more pieces than threads, so that none waits for a long one.
         threads: how many are read at the same time, at most `THREADS`.
         progress: called after each range, one at a time, from the calling thread.
+        keep_raw: as in `snapshot`.
 
     Returns:
         The certificates written by this call, oldest range first; a failed range has an incomplete one. Ranges that
@@ -111,8 +113,9 @@ def backfill(
             if breaker.open:
                 break
             one = snapshot(
-                engine, provider, account, resource, part, as_of=as_of, mode="backfill", run_id=run_id, clock=clock
-            )
+                engine, provider, account, resource, part, as_of=as_of, mode="backfill", run_id=run_id, clock=clock,
+                keep_raw=keep_raw,
+            )  # fmt: skip
             breaker.note(one)
             made.append(one)
         return made

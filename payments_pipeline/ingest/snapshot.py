@@ -67,10 +67,14 @@ def snapshot(
     errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
     digest_of = digester(source.spec.columns)
     with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
+        alone = newest_certificate(staged, window)
+        staged.commit()
         tally = _fetch(source, window, staged, digest_of)
         for look in range(LOOKS):
             newest = newest_certificate(staged, window)
             staged.commit()
+            if newest != alone:
+                tally.reject(staged.put_down())
             if tally.problem() is None:
                 ask_for_unlisted(
                     source, staged, window, tally, digest_of=digest_of, started_at=errand.started_at, clock=clock

@@ -45,7 +45,7 @@ def ask_for_unlisted(
         tally: takes the provider's error, and what could not be settled.
         started_at: when the list began; it can't know what was created since.
     """
-    ids = _unlisted(staged, Window(window.start, min(window.end, started_at.replace(microsecond=0))))
+    ids = _unlisted(staged, tally, Window(window.start, min(window.end, started_at.replace(microsecond=0))))
     answers = read_singly(resource, ids[:ASKED_AT_MOST], clock=clock, threads=THREADS)
     for answer in answers:
         if answer.error is not None:
@@ -63,12 +63,16 @@ def ask_for_unlisted(
         )
 
 
-def _unlisted(staged: Stage, window: Window) -> list[str]:
+def _unlisted(staged: Stage, tally: Tally, window: Window) -> list[str]:
     if window.start >= window.end:
         return []
     confirmed = staged.confirmed
     given = {"start": window.start, "end": window.end}
     found = staged.run("stage_unlisted", given).fetchone()
+    if found != (len(confirmed.digests), confirmed.mixed):
+        # What waits in memory may have been stored by another fetch meanwhile; in the stage it is seen as listed.
+        tally.reject(staged.put_down())
+        found = staged.run("stage_unlisted", given).fetchone()
     ids: list[str] = []
     if found != (len(confirmed.digests), confirmed.mixed):
         details = {"seen": list(confirmed.digests), "gone": list(staged.gone), "most": ASKED_AT_MOST + 1}
