@@ -62,7 +62,7 @@ def main() -> None:
 
 def limited(engine: Engine) -> list[Measure]:
     """A test-mode account far away: 200 ms a call, 25 calls a second."""
-    few = LISTED // 20
+    few = max(LISTED // 20, 500)
     calls = 0
 
     def backfill() -> None:
@@ -126,7 +126,9 @@ def at_once(engine: Engine, base: str, notes: dict[str, object]) -> list[Measure
             "sdk_to_sql", columns, sdk, target=15.0,
             what=f"{all_of} without raw JSON, against auto_paging_iter + to_sql (on {SDK_SLICE}, extrapolated)",
         ),
-        measure("dlt_arrow", columns, arrow, target=2.0, what=f"{all_of} without raw JSON, against dlt with Arrow {part}"),
+        measure(
+            "dlt_arrow", columns, arrow, target=2.0, what=f"{all_of} without raw JSON, against dlt with Arrow {part}"
+        ),
         measure("dlt_raw", raw, dlt_raw, target=4.0, what=f"{all_of} with raw JSON, against dlt with raw JSON {part}"),
     ]  # fmt: skip
     return found + loads(engine, base, run, first)

@@ -83,7 +83,7 @@ class Changes:
                 customer="cus_1",
                 metadata={},
                 description="Changed",
-            )  # fmt: skip
+            )
         )
 
 

@@ -122,9 +122,13 @@ class BareCopy:
         return sum(len(block) for blocks in self._blocks.values() for block in blocks) / 1e6
 
     def _dumped(self, name: str) -> list[bytes]:
-        with self._engine.begin() as connection, driver_connection(connection).cursor() as cursor:
-            with cursor.copy(_copy("COPY {} TO STDOUT (FORMAT binary)", name)) as copy:
-                rows = [bytes(row) for row in copy]
+        statement = _copy("COPY {} TO STDOUT (FORMAT binary)", name)
+        with (
+            self._engine.begin() as connection,
+            driver_connection(connection).cursor() as cursor,
+            cursor.copy(statement) as copy,
+        ):
+            rows = [bytes(row) for row in copy]
         return [b"".join(rows[start : start + 100]) for start in range(0, len(rows), 100)]
 
 

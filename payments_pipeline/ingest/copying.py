@@ -48,7 +48,7 @@ def made(
     rejected: list[Rejection] = []
     for seen in batch:
         try:
-            values = to_row(seen.obj)
+            values = to_row(seen.obj) if seen.row is None else seen.row
         except UNREADABLE as error:
             rejected.append(rejection(seen.object_id, error, seen.body, seen.read_at))
             continue

@@ -6,7 +6,7 @@ Belongs here: the order of events. Does not belong here: SQL of the load (stagin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from types import TracebackType
@@ -19,7 +19,7 @@ from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.collector import loads_under_way, rare_collections
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.loading import Errand, Tally, settle
-from payments_pipeline.ingest.rows import Rejection, Sighting, digester, sightings
+from payments_pipeline.ingest.rows import Digester, Rejection, Sighting, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage, stage
 from payments_pipeline.ingest.unlisted import ask_for_unlisted, newest_certificate
@@ -65,7 +65,7 @@ def snapshot(
     """
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
-    digest_of = digester(source.spec.columns)
+    digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
         alone = newest_certificate(staged, window)
         staged.commit()
@@ -115,14 +115,15 @@ def reread(
     """
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
+    digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
-        tally = _read_each(source, list(dict.fromkeys(ids)), staged, clock, threads)
+        tally = _read_each(source, list(dict.fromkeys(ids)), staged, digest_of, clock=clock, threads=threads)
         with connection.begin():
             staged.lock()
             return settle(connection, staged, errand, tally)
 
 
-def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Callable[[bytes], int]) -> Tally:
+def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester) -> Tally:
     """Stream all pages into the stage; a provider's error ends the reading and is kept in the tally."""
     tally = Tally()
     batch: dict[str, Sighting] = {}
@@ -143,10 +144,11 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Callable[
     return tally
 
 
-def _read_each(source: Resource, ids: list[str], staged: Stage, clock: Clock, threads: int) -> Tally:
+def _read_each(
+    source: Resource, ids: list[str], staged: Stage, digest_of: Digester, *, clock: Clock, threads: int
+) -> Tally:
     """Ask for each id; a provider's error ends the reading and is kept in the tally."""
     tally = Tally()
-    digest_of = digester(source.spec.columns)
     batch: list[Sighting] = []
     for answer in read_singly(source, ids, clock=clock, threads=threads):
         if answer.error is not None:

@@ -91,14 +91,11 @@ class Stage:
         self.confirmed = Confirmed()
         self._staged_ids = array("q")
         self._readable_again: dict[str, datetime] = {}
-        self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
-        self.run("stage_create")
         self._waiting: list[Made] = []
         self._touched = False
         self.refused: list[Rejection] = []
         copied = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "arrival", "body")))
-        described = self.run("stage_columns", columns=copied).description or ()
-        types = [column.type_code for column in described[:-1]] + [BYTES]
+        types = self._made_table(copied)
         self._private = Target(_template("stage_copy").format(columns=copied), types)
         columns = sql.SQL(", ").join(map(sql.Identifier, self._columns))
         self._table = Target(
@@ -279,7 +276,7 @@ class Stage:
         return refused
 
     def _write_new(self) -> int | None:
-        """COPY the rows that wait into the tables; None: some are stored meanwhile, or refused, and nothing is written."""
+        """COPY the rows that wait into the tables; None: one is stored meanwhile, or refused; nothing is written."""
         ids = [row.object_id for row in self._waiting]
         if len(set(ids)) < len(ids) or self.run("stage_stored", {"ids": ids}).fetchall()[0][0]:
             return None

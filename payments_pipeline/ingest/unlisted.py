@@ -9,11 +9,10 @@ look-up and its merge. Reading the object again settles that, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from payments_pipeline.ingest.loading import Tally
-from payments_pipeline.ingest.rows import sightings
+from payments_pipeline.ingest.rows import Digester, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage
 from payments_pipeline.providers.base import Clock, Resource, Window
@@ -35,7 +34,7 @@ def ask_for_unlisted(
     window: Window,
     tally: Tally,
     *,
-    digest_of: Callable[[bytes], int],
+    digest_of: Digester,
     started_at: datetime,
     clock: Clock,
 ) -> None:
