@@ -7,7 +7,7 @@ USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
 
-.PHONY: help install demo dev test soak-ingest check format bench clean
+.PHONY: help install demo dev test soak-ingest check format bench bench-ingest clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,7 +49,12 @@ format: install  ## rewrite code and SQL in the house style
 	@$(BIN)/sqlfluff fix --disable-progress-bar sql docs/examples
 
 bench: install  ## measure beside what a user would pick instead; writes benchmarks/results/
-	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out benchmarks/bench_ingest.py,$(wildcard benchmarks/bench_*.py)); do \
+		$(BIN)/python $$file || exit 1; done
+
+bench-ingest: install  ## ingestion beside stripe's auto-paging, dlt and a bare COPY (ten minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@$(BIN)/python benchmarks/bench_ingest.py
 
 clean:  ## stop the embedded server and remove what was installed and stored
 	@test ! -x $(BIN)/payments-pipeline || $(BIN)/payments-pipeline db stop

@@ -21,7 +21,11 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 @dataclass(frozen=True)
 class Measure:
-    """One comparison: medians in seconds, the peer's over ours (larger is better), what was asked, whether it holds."""
+    """One comparison: medians, the peer's over ours (larger is better), what was asked, whether it holds.
+
+    Attributes:
+        unit: of `ours` and `peer`: seconds (s), or megabytes (MB).
+    """
 
     id: str
     ours: float
@@ -30,6 +34,13 @@ class Measure:
     target: float
     holds: bool
     what: str
+    unit: str = "s"
+
+
+def measure(name: str, ours: float, peer: float, *, target: float, what: str, unit: str = "s") -> Measure:
+    """A comparison of two figures already measured."""
+    ratio = round(peer / ours, 2) if ours else float("inf")
+    return Measure(name, round(ours, 4), round(peer, 4), ratio, target, ratio >= target, what, unit)
 
 
 def compare(
@@ -40,15 +51,23 @@ def compare(
     peer()
     mine, theirs = [], []
     for _ in range(repeats):
-        mine.append(_timed(ours))
-        theirs.append(_timed(peer))
-    a, b = statistics.median(mine), statistics.median(theirs)
-    ratio = round(b / a, 2)
-    return Measure(name, round(a, 4), round(b, 4), ratio, target, ratio >= target, what)
+        mine.append(timed(ours))
+        theirs.append(timed(peer))
+    return measure(name, statistics.median(mine), statistics.median(theirs), target=target, what=what)
 
 
-def write(name: str, measures: Sequence[Measure], packages: Sequence[str], size: dict[str, int]) -> None:
-    """Write `benchmarks/results/NAME.json` and show it."""
+def write(
+    name: str,
+    measures: Sequence[Measure],
+    packages: Sequence[str],
+    size: dict[str, int],
+    notes: dict[str, object] | None = None,
+) -> None:
+    """Write `benchmarks/results/NAME.json` and show it.
+
+    Args:
+        notes: whatever else a reader needs to judge the figures.
+    """
     RESULTS.mkdir(exist_ok=True)
     result = {
         "name": name,
@@ -59,16 +78,18 @@ def write(name: str, measures: Sequence[Measure], packages: Sequence[str], size:
         },
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
         "size": size,
-        "measures": [asdict(measure) for measure in measures],
+        "notes": notes or {},
+        "measures": [asdict(one) for one in measures],
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-    for measure in measures:
-        verdict = "holds" if measure.holds else "DOES NOT HOLD"
-        seconds = f"ours {measure.ours} s, peer {measure.peer} s, {measure.ratio}x"
-        sys.stdout.write(f"{measure.id}: {seconds} (target {measure.target}x: {verdict})\n  {measure.what}\n")
+    for one in measures:
+        verdict = "holds" if one.holds else "DOES NOT HOLD"
+        figures = f"ours {one.ours} {one.unit}, peer {one.peer} {one.unit}, {one.ratio}x"
+        sys.stdout.write(f"{one.id}: {figures} (target {one.target}x: {verdict})\n  {one.what}\n")
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

@@ -11,10 +11,11 @@ import asyncio
 import multiprocessing
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -24,6 +25,8 @@ from payments_pipeline.sandbox.objects import stripe_charge, stripe_intent
 END = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 300
 ACCOUNT = b'{"id":"acct_sandbox","object":"account"}'
+MISSING = b'{"error":{"type":"invalid_request_error","message":"No such object"}}'
+LIMITED = b'{"error":{"type":"invalid_request_error","code":"rate_limit","message":"Too many requests"}}'
 CHARGED = 0.75
 """Share of intents with a charge. They have 2.97 KB, those without 1.25 KB: 2.5 KB on average."""
 
@@ -52,14 +55,29 @@ def intents(count: int) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def serving(count: int, changed: int = 0) -> Iterator[str]:
+def serving(
+    count: int, changed: int = 0, *, seconds_a_call: float = 0.0, calls_a_second: int | None = None
+) -> Iterator[str]:
     """Base address for STRIPE_API_BASE of a server in a process of its own.
 
     Args:
         changed: how many intents, spread evenly, differ from what `intents` gives.
+        seconds_a_call: how long an answer takes; many can be under way.
+        calls_a_second: of more calls in any second, each is refused at once with 429, as Stripe does; None: no limit.
     """
+    with serving_store(Store, (count, changed), seconds_a_call, calls_a_second) as base:
+        yield base
+
+
+@contextmanager
+def serving_store(
+    store: Callable[..., Answers], args: tuple[Any, ...], seconds_a_call: float = 0.0, calls_a_second: int | None = None
+) -> Iterator[str]:
+    """As `serving`, of whatever `store(*args)` answers; the store is made in the server's process."""
     mine, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, count, changed), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(theirs, store, args, seconds_a_call, calls_a_second), daemon=True
+    )
     server.start()
     try:
         yield f"http://127.0.0.1:{mine.recv()}"
@@ -68,7 +86,15 @@ def serving(count: int, changed: int = 0) -> Iterator[str]:
         server.join(10)
 
 
-class _Store:
+class Answers(Protocol):
+    """What a server of this module serves."""
+
+    def answer(self, target: str) -> bytes | None:
+        """The body for a request target; None: not found."""
+        ...
+
+
+class Store:
     """Encoded objects in order of creation."""
 
     def __init__(self, count: int, changed: int) -> None:
@@ -108,8 +134,9 @@ class _Store:
 class _Http(asyncio.Protocol):
     """HTTP/1.1 with keep-alive for GET, which is all that readers send."""
 
-    def __init__(self, store: _Store) -> None:
+    def __init__(self, store: Answers, seconds_a_call: float, calls: deque[float] | None) -> None:
         self._store, self._received = store, b""
+        self._seconds, self._calls = seconds_a_call, calls
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -120,19 +147,47 @@ class _Http(asyncio.Protocol):
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
             target = self._received[: self._received.index(b"\r\n")].split()[1].decode()
             self._received = self._received[end + 4 :]
-            body = self._store.answer(target)
-            status = b"200 OK" if body is not None else b"404 Not Found"
-            body = body or b'{"error":{"type":"invalid_request_error","message":"No such object"}}'
+            if self._refused():
+                self._send(b"429 Too Many Requests", LIMITED)
+            elif self._seconds:
+                asyncio.get_running_loop().call_later(self._seconds, self._answer, target)
+            else:
+                self._answer(target)
+
+    def _refused(self) -> bool:
+        """More than the limit in the last second; refused calls do not count."""
+        if self._calls is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        if len(self._calls) == self._calls.maxlen and now - self._calls[0] < 1.0:
+            return True
+        self._calls.append(now)
+        return False
+
+    def _answer(self, target: str) -> None:
+        body = self._store.answer(target)
+        if body is None:
+            self._send(b"404 Not Found", MISSING)
+        else:
+            self._send(b"200 OK", body)
+
+    def _send(self, status: bytes, body: bytes) -> None:
+        if not self._transport.is_closing():
             self._transport.write(
                 b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
             )
             self._transport.write(body)
 
 
-def _serve(pipe: Any, count: int, changed: int) -> None:
+def _serve(
+    pipe: Any, store: Callable[..., Answers], args: tuple[Any, ...], seconds_a_call: float, calls_a_second: int | None
+) -> None:
     async def run() -> None:
-        store = _Store(count, changed)
-        server = await asyncio.get_running_loop().create_server(lambda: _Http(store), "127.0.0.1", 0)
+        answers = store(*args)
+        calls: deque[float] | None = deque(maxlen=calls_a_second) if calls_a_second else None
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Http(answers, seconds_a_call, calls), "127.0.0.1", 0
+        )
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 

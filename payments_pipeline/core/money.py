@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from payments_pipeline.errors import MalformedObjectError
 
@@ -16,6 +17,7 @@ STRIPE_THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 STRIPE_DEFAULT_EXPONENT = 2
 
 
+@lru_cache(256)
 def stripe_exponent(currency: str) -> int:
     """Digits after the decimal point in Stripe's integers for `currency` (any case)."""
     code = currency.upper()

@@ -98,6 +98,7 @@ def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) 
     refused = isinstance(tally.error, WrongAccountError)
     written = 0 if refused else staged.merge()
     if not refused:
+        tally.reject(staged.refused)
         _store_rejections(connection, errand, list(tally.rejections.values()))
     problem = tally.problem()
     made = Coverage(

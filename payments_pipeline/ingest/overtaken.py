@@ -9,10 +9,8 @@ mark as vanished, because nobody had stored the object yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from payments_pipeline.ingest.loading import Tally
-from payments_pipeline.ingest.rows import sightings
+from payments_pipeline.ingest.rows import Digester, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage
 from payments_pipeline.providers.base import Clock, Resource
@@ -22,15 +20,13 @@ ASKED_AT_MOST = 500
 THREADS = 4
 
 
-def ask_for_overtaken(
-    resource: Resource, staged: Stage, tally: Tally, *, digest_of: Callable[[bytes], int], clock: Clock
-) -> None:
+def ask_for_overtaken(resource: Resource, staged: Stage, tally: Tally, *, digest_of: Digester, clock: Clock) -> None:
     """Read them again, one by one: stage what the provider still has, note as gone what it does not.
 
     Args:
         tally: takes the provider's error and objects that can't be read.
     """
-    ids = _overtaken(staged, ASKED_AT_MOST)
+    ids = _overtaken(staged, tally, ASKED_AT_MOST)
     staged.commit()
     for answer in read_singly(resource, ids, clock=clock, threads=THREADS):
         if answer.error is not None:
@@ -44,7 +40,7 @@ def ask_for_overtaken(
 
 def leave_out_overtaken(staged: Stage, tally: Tally) -> None:
     """Take those that nobody settled out of the stage; for the transaction of the merge, which holds the lock."""
-    ids = _overtaken(staged, None)
+    ids = _overtaken(staged, tally, None)
     if ids:
         staged.run("stage_forget", {"ids": ids})
         tally.unsettled = tally.unsettled or (
@@ -53,5 +49,11 @@ def leave_out_overtaken(staged: Stage, tally: Tally) -> None:
         )
 
 
-def _overtaken(staged: Stage, most: int | None) -> list[str]:
+def _overtaken(staged: Stage, tally: Tally, most: int | None) -> list[str]:
+    """Ids; looks into the stage only where some list began after what waits in memory was read."""
+    oldest = staged.oldest_waiting
+    if oldest is not None and staged.run("later_list", {"since": oldest}).fetchall()[0][0]:
+        tally.reject(staged.put_down())
+    if not staged.holds_rows:
+        return []
     return [row[0] for row in staged.run("stage_overtaken", {"gone": list(staged.gone), "most": most})]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +24,8 @@ NAMELESS = "unreadable-"
 """Begins what stands for the id of an object that does not say which it is."""
 # What reading a field of an object of another shape can raise.
 UNREADABLE = (MalformedObjectError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+PIECE = 2047
+"""Above this hashlib lets other threads run, and with several loads each object would cost two changes of thread."""
 _FIRST_64_BITS = struct.Struct(">q").unpack_from
 
 
@@ -31,10 +33,12 @@ class Sighting(NamedTuple):
     """One object as read: not yet interpreted.
 
     Attributes:
-        digest: see `digester`.
+        body: canonical bytes of the object, or of its row: what `digest` is of.
+        digest: see `Digester`.
         read_at: when the request began that brought it, UTC.
         page: number of the answer that brought it; objects of one answer were read at the same time.
         gone: the provider says that it deleted the object, and says nothing else of it.
+        row: its values, where these were needed for the digest.
     """
 
     object_id: str
@@ -44,6 +48,7 @@ class Sighting(NamedTuple):
     read_at: datetime
     page: int
     gone: bool
+    row: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +71,40 @@ class Rejection:
 
 
 def sightings(
-    resource: Resource, page: Page, number: int, digest_of: Callable[[bytes], int]
+    resource: Resource, page: Page, number: int, digest_of: Digester
 ) -> tuple[list[Sighting], list[Rejection]]:
     """Identify and digest the objects of one answer.
 
     Args:
         number: the answer's place among all of the fetch.
-        digest_of: see `digester`.
     """
     seen: list[Sighting] = []
     rejected: list[Rejection] = []
-    read_at, identify = page.read_at, resource.object_id
+    read_at, identify, to_row = page.read_at, resource.object_id, resource.row if digest_of.rows else None
     for obj in page.objects:
-        body = canonical_bytes(obj)
-        digest = digest_of(body)
+        object_id = None
         try:
-            if not isinstance(obj, dict) and not isinstance(obj, Mapping):
+            if type(obj) is not dict and not isinstance(obj, Mapping):
                 raise MalformedObjectError(f"The object is {type(obj).__name__}, not a JSON object.")
-            object_id = identify(obj)
-            if not object_id or "\x00" in object_id or object_id.startswith(NAMELESS):
-                raise MalformedObjectError("The id is empty or holds a NUL character.")
-            object_id.encode()
+            object_id = _readable_id(identify(obj))
+            gone = obj.get("deleted") is True
+            row = to_row(obj) if to_row is not None and not gone else None
         except UNREADABLE as error:
-            rejected.append(rejection(f"{NAMELESS}{digest & (2**64 - 1):016x}", error, body, read_at))
+            body = canonical_bytes(obj)
+            name = object_id or f"{NAMELESS}{digest_of(body) & (2**64 - 1):016x}"
+            rejected.append(rejection(name, error, body, read_at))
             continue
-        gone = obj.get("deleted") is True
-        seen.append(Sighting(object_id, obj, body, digest, read_at, number, gone))
+        body = canonical_bytes(obj if row is None else row)
+        seen.append(Sighting(object_id, obj, body, digest_of(body), read_at, number, gone, row))
     return seen, rejected
+
+
+def _readable_id(object_id: str) -> str:
+    if not object_id or "\x00" in object_id or object_id.startswith(NAMELESS):
+        raise MalformedObjectError("The id is empty or holds a NUL character.")
+    if not object_id.isascii():
+        object_id.encode()
+    return object_id
 
 
 def rejection(object_id: str, error: Exception, body: bytes, seen_at: datetime) -> Rejection:
@@ -111,22 +123,26 @@ def canonical_bytes(obj: Any) -> bytes:
         return json.dumps(obj, default=str, sort_keys=True, separators=(",", ":")).encode()
 
 
-def digester(columns: Sequence[str]) -> Callable[[bytes], int]:
-    """A function from canonical bytes to their digest: 64 bits of SHA-256, signed as PostgreSQL's bigint is.
+class Digester:
+    """From canonical bytes to their digest: 64 bits of SHA-256, signed as PostgreSQL's bigint is.
 
     Args:
         columns: part of what is hashed, so that with other columns the same body is stored anew and an added column
             gets filled.
+        rows: digest an object's row, which is all that is stored where raw JSON is not kept, in place of its JSON.
     """
-    salted = hashlib.sha256("\n".join(columns).encode() + b"\n\n")
 
-    def digest(body: bytes) -> int:
-        own = salted.copy()
-        own.update(body)
+    def __init__(self, columns: Sequence[str], *, rows: bool = False) -> None:
+        self.rows = rows
+        self._salted = hashlib.sha256("\n".join(columns).encode() + b"\n\n")
+
+    def __call__(self, body: bytes) -> int:
+        """The digest of these bytes."""
+        own = self._salted.copy()
+        for start in range(0, len(body), PIECE):
+            own.update(body[start : start + PIECE])
         number: int = _FIRST_64_BITS(own.digest())[0]
         return number
-
-    return digest
 
 
 def _literal(value: object) -> Any:

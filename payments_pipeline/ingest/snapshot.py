@@ -6,7 +6,7 @@ Belongs here: the order of events. Does not belong here: SQL of the load (stagin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from types import TracebackType
@@ -20,7 +20,7 @@ from payments_pipeline.ingest.collector import loads_under_way, rare_collections
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.loading import Errand, Tally, settle
 from payments_pipeline.ingest.overtaken import ask_for_overtaken, leave_out_overtaken
-from payments_pipeline.ingest.rows import Rejection, Sighting, digester, sightings
+from payments_pipeline.ingest.rows import Digester, Rejection, Sighting, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage, stage
 from payments_pipeline.ingest.unlisted import ask_for_unlisted, newest_certificate
@@ -66,12 +66,16 @@ def snapshot(
     """
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
-    digest_of = digester(source.spec.columns)
+    digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
+        alone = newest_certificate(staged, window)
+        staged.commit()
         tally = _fetch(source, window, staged, digest_of)
         for look in range(LOOKS):
             newest = newest_certificate(staged, window)
             staged.commit()
+            if newest != alone:
+                tally.reject(staged.put_down())
             if tally.problem() is None:
                 ask_for_unlisted(
                     source, staged, window, tally, digest_of=digest_of, started_at=errand.started_at, clock=clock
@@ -115,17 +119,18 @@ def reread(
     """
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
+    digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
-        tally = _read_each(source, list(dict.fromkeys(ids)), staged, clock, threads)
+        tally = _read_each(source, list(dict.fromkeys(ids)), staged, digest_of, clock=clock, threads=threads)
         if tally.error is None:
-            ask_for_overtaken(source, staged, tally, digest_of=digester(source.spec.columns), clock=clock)
+            ask_for_overtaken(source, staged, tally, digest_of=digest_of, clock=clock)
         with connection.begin():
             staged.lock()
             leave_out_overtaken(staged, tally)
             return settle(connection, staged, errand, tally)
 
 
-def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Callable[[bytes], int]) -> Tally:
+def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester) -> Tally:
     """Stream all pages into the stage; a provider's error ends the reading and is kept in the tally."""
     tally = Tally()
     batch: dict[str, Sighting] = {}
@@ -146,10 +151,11 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Callable[
     return tally
 
 
-def _read_each(source: Resource, ids: list[str], staged: Stage, clock: Clock, threads: int) -> Tally:
+def _read_each(
+    source: Resource, ids: list[str], staged: Stage, digest_of: Digester, *, clock: Clock, threads: int
+) -> Tally:
     """Ask for each id; a provider's error ends the reading and is kept in the tally."""
     tally = Tally()
-    digest_of = digester(source.spec.columns)
     batch: list[Sighting] = []
     for answer in read_singly(source, ids, clock=clock, threads=threads):
         if answer.error is not None:

@@ -6,6 +6,7 @@ objects a list should have brought (unlisted.py).
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,13 +20,25 @@ from sqlalchemy import Connection, Engine
 
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import named, read_sql
-from payments_pipeline.ingest.rows import UNREADABLE, Rejection, Sighting, rejection
+from payments_pipeline.ingest.collector import loads_under_way
+from payments_pipeline.ingest.copying import (
+    BYTES,
+    TEXT,
+    TIMESTAMPTZ,
+    UNSTORABLE,
+    Made,
+    Target,
+    made,
+    send,
+    send_singled,
+)
+from payments_pipeline.ingest.rows import Rejection, Sighting
 from payments_pipeline.providers.base import Account, Resource
 
-# A value that the column's type can't hold is refused by the driver or by the server.
-UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError, *UNREADABLE)
-BYTES = 17
-"""PostgreSQL's type bytea. In binary COPY a json value is its bytes, so canonical bytes are sent as they are."""
+STAGE = "snapshot_stage"
+"""Under this name a pooled connection remembers whose private table it has."""
+WAITING = 16_000
+"""Rows of new objects that all fetches of this process together keep in memory until they merge: 70 MB or so."""
 
 
 @dataclass(slots=True)
@@ -48,9 +61,11 @@ class Stage:
     """What one fetch has read and found changed, in a temporary table of one connection.
 
     No transaction stays open between batches, because a fetch can take an hour and an open one would keep the whole
-    server from cleaning up. Memory holds one batch.
+    server from cleaning up. Memory holds one batch, and the rows of a small fetch that brings only new objects: these
+    skip the temporary table, which would cost the server as much again as the table itself.
 
     Attributes:
+        refused: rows that the server would not store when they were merged.
         gone: objects that the provider says it no longer has, and when it said so.
         confirmed: see `Confirmed`.
 
@@ -76,12 +91,17 @@ class Stage:
         self.confirmed = Confirmed()
         self._staged_ids = array("q")
         self._readable_again: dict[str, datetime] = {}
-        self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
-        self.run("stage_create")
+        self._waiting: list[Made] = []
+        self._touched = False
+        self.refused: list[Rejection] = []
         copied = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "arrival", "body")))
-        self._copy_statement = _template("stage_copy").format(columns=copied)
-        described = self.run("stage_columns", columns=copied).description or ()
-        self._types = [column.type_code for column in described[:-1]] + [BYTES]
+        types = self._made_table(copied)
+        self._private = Target(_template("stage_copy").format(columns=copied), types)
+        columns = sql.SQL(", ").join(map(sql.Identifier, self._columns))
+        self._table = Target(
+            _template("direct_copy").format(columns=columns, **self._identifiers), types[: len(self._columns)]
+        )
+        self._bodies = Target(_template("direct_copy_bodies").format(), [TEXT, TEXT, TEXT, TEXT, BYTES, TIMESTAMPTZ])
         self._rejected_before = {row[0] for row in self.run("rejected_ids").fetchall()}
         self._driver.commit()
 
@@ -99,13 +119,37 @@ class Stage:
             if seen.gone:
                 self.gone[seen.object_id] = seen.read_at
         present = [seen for seen in batch if not seen.gone]
-        rejected = self._copy(self._changed(present) if look_up else present)
+        new, changed = self._new_and_changed(present) if look_up else ([], present)
+        rows, rejected = made(changed, self._resource.row, self._owner)
+        new_rows, new_rejected = made(new, self._resource.row, self._owner)
+        rejected += new_rejected
+        if self._staged_ids or len(self._waiting) + len(new_rows) > WAITING // loads_under_way():
+            rejected += self.put_down()
+            rows += new_rows
+        else:
+            self._waiting += new_rows
+        rejected += self._stage(rows)
         if self._rejected_before:
             unread = {one.object_id for one in rejected}
             for seen in present:
                 if seen.object_id in self._rejected_before and seen.object_id not in unread:
                     self._readable_again[seen.object_id] = seen.read_at
         return rejected
+
+    def put_down(self) -> list[Rejection]:
+        """Bring rows that wait in memory into the private table. Returns those that could not be stored."""
+        rows, self._waiting = self._waiting, []
+        return self._stage(rows)
+
+    @property
+    def oldest_waiting(self) -> datetime | None:
+        """When the first of the rows that wait in memory was read; None: none waits."""
+        return min((row.read_at for row in self._waiting), default=None)
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether anything is in the private table."""
+        return bool(self._staged_ids)
 
     def take_back(self, object_id: str) -> None:
         """The provider has it after all."""
@@ -122,15 +166,13 @@ class Stage:
         Returns:
             Rows inserted, replaced or marked as vanished.
         """
-        if len(set(self._staged_ids)) < len(self._staged_ids):
-            self.run("stage_dedupe")
-        self.run("stage_analyze", bind=False)
-        self._clear_rejections()
-        object_ids, read_at, stored_before = self.run(f"stage_prune_{self._newest}").fetchall()[0]
-        self.confirmed.objects |= dict(zip(object_ids, read_at, strict=True))
-        written = self._insert() if stored_before == 0 else None
+        written = self._write_new() if self._waiting and not self._staged_ids else None
         if written is None:
-            written = self._upsert()
+            self.refused = self.put_down()
+            for one in self.refused:
+                self._readable_again.pop(one.object_id, None)
+            written = self._merge_staged() if self._staged_ids else 0
+        self._clear_rejections()
         if self.gone:
             given = {"ids": list(self.gone), "read_at": list(self.gone.values())}
             written += self.run("stage_vanish", given).rowcount
@@ -151,17 +193,34 @@ class Stage:
         """End the transaction that a query outside the merge began."""
         self._driver.commit()
 
-    def drop(self) -> None:
-        """Remove the private table; a connection that is gone has removed it already."""
+    def clear(self) -> None:
+        """Empty the private table for the next fetch; a connection that is gone has removed it already."""
         with suppress(psycopg.OperationalError):
             self._driver.rollback()
-            self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
+            if self._touched:
+                self._driver.execute("TRUNCATE pg_temp.snapshot_stage")
             self._driver.commit()
 
-    def _changed(self, batch: Sequence[Sighting]) -> list[Sighting]:
+    def _made_table(self, columns: sql.Composable) -> list[int]:
+        """The types of the private table's columns. It is kept for the next fetch of the same resource.
+
+        Making one writes forty kilobytes of catalogue, which is more than a fetch without news does otherwise.
+        """
+        kept: tuple[str, list[int]] | None = self._connection.info.get(STAGE)
+        if kept is not None and kept[0] == self._resource.spec.table:
+            return kept[1]
+        self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
+        self.run("stage_create")
+        described = self.run("stage_columns", columns=columns).description or ()
+        self._driver.commit()
+        types = [column.type_code for column in described[:-1]] + [BYTES]
+        self._connection.info[STAGE] = (self._resource.spec.table, types)
+        return types
+
+    def _new_and_changed(self, batch: Sequence[Sighting]) -> tuple[list[Sighting], list[Sighting]]:
         """Leave out what is stored as it was read, and remember that it was confirmed."""
         if not batch:
-            return []
+            return [], []
         given = {
             "ids": [seen.object_id for seen in batch],
             "digests": [seen.digest for seen in batch],
@@ -171,13 +230,24 @@ class Stage:
         self._driver.commit()
         read_at = {seen.page: seen.read_at for seen in batch}
         changed: list[int] = []
-        for page, mixed, count, created_from, created_to, places, digests in found:
+        new: list[int] = []
+        for page, mixed, count, created_from, created_to, places, new_places, digests in found:
             changed += places or ()
+            new += new_places or ()
             if count:
                 self.confirmed.pages.append((read_at[page], created_from, created_to))
                 self.confirmed.digests.extend(digests)
                 self.confirmed.mixed ^= mixed
-        return [batch[place - 1] for place in sorted(changed)]
+        return [batch[place - 1] for place in sorted(new)], [batch[place - 1] for place in sorted(changed)]
+
+    def _merge_staged(self) -> int:
+        if len(set(self._staged_ids)) < len(self._staged_ids):
+            self.run("stage_dedupe")
+        self.run("stage_analyze", bind=False)
+        object_ids, read_at, stored_before = self.run(f"stage_prune_{self._newest}").fetchall()[0]
+        self.confirmed.objects |= dict(zip(object_ids, read_at, strict=True))
+        written = self._insert() if stored_before == 0 else None
+        return self._upsert() if written is None else written
 
     def _insert(self) -> int | None:
         """Rows of objects that are not stored, without the price of an upsert; None: some are, nothing is written."""
@@ -205,36 +275,35 @@ class Stage:
             given = {"ids": list(settled), "read_at": max(settled.values())}
             self.run("rejected_clear", given)
 
-    def _copy(self, batch: Sequence[Sighting]) -> list[Rejection]:
-        """COPY a batch; when it is refused, halve until the object that is refused is alone.
+    def _stage(self, rows: Sequence[Made]) -> list[Rejection]:
+        """COPY rows into the private table; those that the server refuses come back."""
+        first, keep_raw = len(self._staged_ids), self._keep_raw
+        arrival = itertools.count(first)
 
-        Rows are made while they are sent, so that the server works meanwhile.
-        """
-        if not batch:
-            return []
-        owner, first, to_row, keep_raw = self._owner, len(self._staged_ids), self._resource.row, self._keep_raw
-        staged, rejected = array("q"), []
+        def form(row: Made) -> tuple[Any, ...]:
+            return (*row.values, next(arrival), row.body if keep_raw else None)
+
+        self._touched = self._touched or bool(rows)
+        staged, refused = send_singled(self._driver, self._private, rows, form)
+        self._staged_ids.extend(hash(row.object_id) for row in staged)
+        return refused
+
+    def _write_new(self) -> int | None:
+        """COPY the rows that wait into the tables; None: one is stored meanwhile, or refused; nothing is written."""
+        ids = [row.object_id for row in self._waiting]
+        if len(set(ids)) < len(ids) or self.run("stage_stored", {"ids": ids}).fetchall()[0][0]:
+            return None
+        names = (self.names["provider"], self.names["account"], self.names["resource"])
         try:
-            with self._driver.transaction(), self._driver.cursor() as cursor, cursor.copy(self._copy_statement) as copy:
-                copy.set_types(self._types)
-                write = copy.write_row
-                for seen in batch:
-                    try:
-                        row = to_row(seen.obj)
-                    except UNREADABLE as error:
-                        rejected.append(rejection(seen.object_id, error, seen.body, seen.read_at))
-                        continue
-                    body = seen.body if keep_raw else None
-                    write((*owner, *row, seen.read_at, seen.digest, first + len(staged), body))
-                    staged.append(hash(seen.object_id))
-        except UNSTORABLE as error:
-            if len(batch) == 1:
-                seen = batch[0]
-                return [rejection(seen.object_id, error, seen.body, seen.read_at)]
-            middle = len(batch) // 2
-            return self._copy(batch[:middle]) + self._copy(batch[middle:])
-        self._staged_ids.extend(staged)
-        return rejected
+            with self._driver.transaction():
+                send(self._driver, self._table, (row.values for row in self._waiting))
+                if self._keep_raw:
+                    bodies = ((*names, row.object_id, row.body, row.read_at) for row in self._waiting)
+                    send(self._driver, self._bodies, bodies)
+        except UNSTORABLE:
+            return None
+        self._waiting = []
+        return len(ids)
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
@@ -245,13 +314,13 @@ class Stage:
 def stage(
     engine: Engine, resource: Resource, account: Account, *, keep_raw: bool = True
 ) -> Iterator[tuple[Connection, Stage]]:
-    """A connection and the stage on it; the stage is dropped at the end."""
+    """A connection and the stage on it; the stage is emptied at the end."""
     with engine.connect() as connection:
-        made = Stage(connection, resource, account, keep_raw=keep_raw)
+        opened = Stage(connection, resource, account, keep_raw=keep_raw)
         try:
-            yield connection, made
+            yield connection, opened
         finally:
-            made.drop()
+            opened.clear()
 
 
 def _template(name: str) -> sql.SQL:

@@ -9,11 +9,10 @@ look-up and its merge. Reading the object again settles that, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from datetime import datetime
 
 from payments_pipeline.ingest.loading import Tally
-from payments_pipeline.ingest.rows import sightings
+from payments_pipeline.ingest.rows import Digester, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage
 from payments_pipeline.providers.base import Clock, Resource, Window
@@ -35,7 +34,7 @@ def ask_for_unlisted(
     window: Window,
     tally: Tally,
     *,
-    digest_of: Callable[[bytes], int],
+    digest_of: Digester,
     started_at: datetime,
     clock: Clock,
 ) -> None:
@@ -46,7 +45,7 @@ def ask_for_unlisted(
         started_at: when the list began; it can't know what was created since.
     """
     listed = Window(window.start, min(window.end, started_at.replace(microsecond=0)))
-    ids = _unlisted(staged, listed, tally.rejections)
+    ids = _unlisted(staged, tally, listed)
     answers = read_singly(resource, ids[:ASKED_AT_MOST], clock=clock, threads=THREADS)
     for answer in answers:
         if answer.error is not None:
@@ -64,16 +63,24 @@ def ask_for_unlisted(
         )
 
 
-def _unlisted(staged: Stage, window: Window, rejected: Collection[str]) -> list[str]:
+def _unlisted(staged: Stage, tally: Tally, window: Window) -> list[str]:
     """Ids of stored objects that nothing was heard of; an object that can't be read was heard of, and is there."""
     if window.start >= window.end:
         return []
     confirmed = staged.confirmed
     given = {"start": window.start, "end": window.end}
     found = staged.run("stage_unlisted", given).fetchone()
+    if found != (len(confirmed.digests), confirmed.mixed):
+        # What waits in memory may have been stored by another fetch meanwhile; in the stage it is seen as listed.
+        tally.reject(staged.put_down())
+        found = staged.run("stage_unlisted", given).fetchone()
     ids: list[str] = []
     if found != (len(confirmed.digests), confirmed.mixed):
-        details = {"seen": list(confirmed.digests), "heard_of": [*staged.gone, *rejected], "most": ASKED_AT_MOST + 1}
+        details = {
+            "seen": list(confirmed.digests),
+            "heard_of": [*staged.gone, *tally.rejections],
+            "most": ASKED_AT_MOST + 1,
+        }
         ids = [row[0] for row in staged.run("stage_unlisted_ids", given | details)]
     staged.commit()
     return ids

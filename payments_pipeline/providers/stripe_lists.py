@@ -74,8 +74,10 @@ class StripeList:
         while True:
             read_at = self._clock()
             objects, more = self._listed(self._calls.get(self._path, **asked))
+            expected = self._mode()
             for obj in objects:
-                self.check_mode(obj)
+                if type(obj) is not dict or obj.get("livemode") is not expected:  # a call for each object shows
+                    self.check_mode(obj)
             yield Page(objects, read_at)
             if not more:
                 return
@@ -152,15 +154,16 @@ class StripeList:
 
     def _cursor(self, objects: list[Any], cursors: set[str]) -> str:
         """The id to go on after; a cursor seen before would mean an endless list."""
-        ids = [obj["id"] for obj in objects if isinstance(obj, dict) and isinstance(obj.get("id"), str)]
-        if not ids or ids[-1] in cursors:
+        ids = (obj["id"] for obj in reversed(objects) if isinstance(obj, dict) and isinstance(obj.get("id"), str))
+        last = next(ids, None)
+        if last is None or last in cursors:
             raise ResponseError(
-                "Stripe repeats a page." if ids else "Stripe says there is more after a page without ids.",
+                "Stripe repeats a page." if last is not None else "Stripe says there is more after a page without ids.",
                 where=f"stripe GET {self._path} page {len(cursors) + 1}",
                 remedy="Check STRIPE_API_BASE: the server there does not honour starting_after.",
             )
-        cursors.add(ids[-1])
-        return str(ids[-1])
+        cursors.add(last)
+        return str(last)
 
 
 class StripeResource:

@@ -2,16 +2,25 @@
 -- between which creation times it confirmed stored objects as they are.
 -- noqa: disable=all
 SELECT
-    w.page,
-    bit_xor(t.digest) AS mixed,
-    count(t.digest) AS confirmed,
-    min(t.{created}) AS created_from,
-    max(t.{created}) AS created_to,
-    array_agg(w.place) FILTER (WHERE t.digest IS NULL) AS changed,
-    array_agg(t.digest) FILTER (WHERE t.digest IS NOT NULL) AS digests
-FROM
-    unnest(%(ids)s::text[], %(digests)s::bigint[], %(pages)s::integer[])
-    WITH ORDINALITY AS w (object_id, digest, page, place)
-LEFT JOIN {table} AS t
-    ON t.account = %(account)s AND t.object_id = w.object_id AND t.digest = w.digest AND t.vanished_at IS NULL
-GROUP BY w.page;
+    k.page,
+    bit_xor(k.digest) FILTER (WHERE k.same) AS mixed,
+    count(*) FILTER (WHERE k.same) AS confirmed,
+    min(k.created) FILTER (WHERE k.same) AS created_from,
+    max(k.created) FILTER (WHERE k.same) AS created_to,
+    array_agg(k.place) FILTER (WHERE NOT k.same AND NOT k.new) AS changed,
+    array_agg(k.place) FILTER (WHERE k.new) AS new,
+    array_agg(k.digest) FILTER (WHERE k.same) AS digests
+FROM (
+    SELECT
+        w.page,
+        w.place,
+        t.digest,
+        t.{created} AS created,
+        t.object_id IS NULL AS new,
+        coalesce(t.digest = w.digest AND t.vanished_at IS NULL, FALSE) AS same
+    FROM
+        unnest(%(ids)s::text[], %(digests)s::bigint[], %(pages)s::integer[])
+        WITH ORDINALITY AS w (object_id, digest, page, place)
+    LEFT JOIN {table} AS t ON t.account = %(account)s AND t.object_id = w.object_id
+) AS k
+GROUP BY k.page;
