@@ -19,7 +19,7 @@ from sqlalchemy import Engine, text
 
 from payments_pipeline.config import load_settings
 from payments_pipeline.db.engine import driver_connection, engine_for
-from payments_pipeline.ingest.backfill import backfill
+from payments_pipeline.ingest.backfill import RANGES, backfill
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.providers.base import Account, Page, Provider, Resource, Window
 from payments_pipeline.providers.catalogue import build_providers
@@ -61,11 +61,12 @@ def load(
     *,
     keep_raw: bool = True,
     threads: int = THREADS,
+    ranges: int = RANGES,
 ) -> list[Coverage]:
     """A backfill of the window."""
     made = backfill(
         engine, provider, account, INTENTS, window, as_of=clock(), run_id=None, clock=clock, threads=threads,
-        keep_raw=keep_raw,
+        ranges=ranges, keep_raw=keep_raw,
     )  # fmt: skip
     for one in made:
         assert one.complete, one.error
@@ -88,12 +89,16 @@ class _Remembered:
     def __init__(self, real: Resource, window: Window) -> None:
         self.spec = real.spec
         self.object_id, self.row, self.read = real.object_id, real.row, real.read
-        self._pages = list(real.pages(window))
+        self._pages = [
+            (page.objects[0]["created"], page.objects[-1]["created"], page) for page in real.pages(window)
+        ]  # newest first
 
     def pages(self, window: Window) -> Iterator[Page]:
         """The pages of any window, read now."""
         low, high = int(window.start.timestamp()), int(window.end.timestamp())
-        for page in self._pages:
+        for newest, oldest, page in self._pages:
+            if oldest >= high or newest < low:
+                continue
             inside = [obj for obj in page.objects if low <= obj["created"] < high]
             if inside:
                 yield Page(inside, clock())
