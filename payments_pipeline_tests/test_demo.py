@@ -26,7 +26,7 @@ def command(cwd: Path, *words: str, **environment: str) -> subprocess.CompletedP
     """`payments-pipeline WORDS` in an empty folder, with nothing of the developer's environment."""
     arguments = [sys.executable, "-m", "payments_pipeline.cli", *words]
     return subprocess.run(
-        arguments, cwd=cwd, env={**CLEAN, **environment}, capture_output=True, text=True, timeout=120, check=False
+        arguments, cwd=cwd, env={**CLEAN, **environment}, capture_output=True, text=True, timeout=600, check=False
     )
 
 

@@ -57,6 +57,7 @@ def deposit_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
         # Which name a coin's memo goes by differs: tag (XRP), pmtId (Monero), memo (TON).
         fields.text_or_none("tag", "pmtId", "memo"),
         fields.text_or_none("txId"),
-        fields.text_or_none("from"),
+        # Both are there only where the money came from another account of the exchange: who sent it, or its withdrawal.
+        fields.text_or_none("from", "fromWdId"),
         fields.moment("ts"),
     )

@@ -13,10 +13,12 @@ from payments_pipeline.errors import NotFoundError
 from payments_pipeline.providers import stripe_objects as payments
 from payments_pipeline.providers import stripe_objects_balance as balance
 from payments_pipeline.providers import stripe_objects_customers as customers
+from payments_pipeline.providers import stripe_payout_items as items
 from payments_pipeline.providers import stripe_privacy as privacy
 from payments_pipeline.providers.base import Clock, Resource
 from payments_pipeline.providers.stripe_calls import StripeCalls
 from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, StripeResource, TransferReversals
+from payments_pipeline.providers.stripe_payout_lists import PayoutItems
 
 # A charge says whether the money was captured, returned and by when a hold must be captured; other states need none.
 NEEDS_CHARGE = frozenset({"requires_capture", "succeeded"})
@@ -27,6 +29,7 @@ INTENTS = Kind(
 REVERSALS = Kind(
     balance.TRANSFER_REVERSALS, "/v1/transfers", balance.reversal_row, privacy.unchanged, identity=balance.reversal_id
 )
+ITEMS = Kind(items.PAYOUT_ITEMS, "/v1/payouts", items.item_row, items.kept, identity=items.item_id)
 KINDS: tuple[Kind, ...] = (
     Kind(payments.CHARGES, "/v1/charges", payments.charge_row, privacy.charge),
     Kind(payments.REFUNDS, "/v1/refunds", payments.refund_row, privacy.refund),
@@ -79,5 +82,6 @@ def stripe_resources(calls: StripeCalls, clock: Clock, mode: Mode) -> Mapping[st
         PaymentIntents(calls, clock, mode),
         *(StripeResource(kind, calls, clock, mode) for kind in KINDS),
         TransferReversals(REVERSALS, calls, clock, mode),
+        PayoutItems(ITEMS, calls, clock, mode),
     ]
     return {resource.spec.name: resource for resource in resources}
