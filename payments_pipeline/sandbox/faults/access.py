@@ -202,7 +202,7 @@ def active_on_an_invoice_that_expired(town: Town) -> list[Sighting]:
     """Switched on when the crypto invoice was made, which nobody paid."""
     plan = town.plan(currency="USD")
     user = town.user()
-    payment = pay_by_gateway(town, user, town.between(8, 20), plan=plan, app="expired", gateway="expired")
+    payment = pay_by_gateway(town, user, town.between(16, 20), plan=plan, app="expired", gateway="expired")
     _switch_on(user, plan, payment["created_at"])
     return [for_nothing(user), *never(gap(user), drift(payment))]
 

@@ -52,7 +52,8 @@ def _batch(town: Town) -> str:
 def _bank(town: Town, at: datetime, currency: str = "USD", size: int = 3) -> Json:
     """A payout to our own bank, of the payments of so many subscribers; two days later it reads paid."""
     payments = [
-        subscriber(town, plan=town.plan(currency=currency), at=at - timedelta(days=3, hours=number))[1]
+        # By the year: a month would have run out since.
+        subscriber(town, plan=town.plan(None, "year", currency), at=at - timedelta(days=3, hours=number))[1]
         for number in range(size)
     ]
     return bank_payout(town, payments, at)
