@@ -272,7 +272,7 @@ class Stage:
         gone = {name: at for name, at in self.gone.items() if name in self._rejected_before}
         settled = self._readable_again | gone
         if settled:
-            given = {"ids": list(settled), "read_at": max(settled.values())}
+            given = {"ids": list(settled), "read_at": list(settled.values())}
             self.run("rejected_clear", given)
 
     def _stage(self, rows: Sequence[Made]) -> list[Rejection]:

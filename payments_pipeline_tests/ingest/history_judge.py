@@ -75,6 +75,7 @@ class Judge:
                 continue
             assert found is not None, told
             assert found.shows(now), told
+        assert not self._rejected(), "what can be read again still stands aside"
         assert stored.keys() <= {(resource, object_id) for resource, object_id, _ in self._world.versions()}
 
     def certificates(self) -> list[Mapping[str, Any]]:
