@@ -194,8 +194,11 @@ class Stage:
         self._driver.commit()
 
     def clear(self) -> None:
-        """Empty the private table for the next fetch; a connection that is gone has removed it already."""
-        with suppress(psycopg.OperationalError):
+        """Empty the private table for the next fetch; a connection that is gone has removed it already.
+
+        In place of one that was cut the pool may have put another, which never had the table.
+        """
+        with suppress(psycopg.OperationalError, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable):
             self._driver.rollback()
             if self._touched:
                 self._driver.execute("TRUNCATE pg_temp.snapshot_stage")
