@@ -28,14 +28,23 @@ class OpenDay:
 
 
 def open_objects(
-    connection: Connection, account: Account, spec: ResourceSpec, outside: Window
+    connection: Connection,
+    account: Account,
+    spec: ResourceSpec,
+    outside: Window,
+    *,
+    vanished_since: datetime | None = None,
 ) -> list[tuple[str, datetime]]:
-    """Ids and creation times of stored objects that may still change and were not created in `outside`."""
+    """Ids and creation times of stored objects that may still change and were not created in `outside`.
+
+    Args:
+        vanished_since: with those that vanished from this moment on while they were open; None: none that vanished.
+    """
     if spec.status_column is None or not spec.open_statuses:
         return []
     found = _ask(
         connection, "open_objects", spec, account,
-        statuses=sorted(spec.open_statuses), start=outside.start, end=outside.end,
+        statuses=sorted(spec.open_statuses), start=outside.start, end=outside.end, vanished_since=vanished_since,
     )  # fmt: skip
     return [(row[0], row[1]) for row in found]
 

@@ -6,6 +6,7 @@ Belongs here: paging, tokens and the traps of this API. Does not belong here: fi
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,8 @@ TOKEN_LIFE = timedelta(minutes=4, seconds=30)
 """Tokens live five minutes; ours is renewed before that, and on 401 in any case."""
 KEY_HINT = "NOWPAYMENTS_API_KEY, NOWPAYMENTS_EMAIL and NOWPAYMENTS_PASSWORD"
 LIST_PATH = "/v1/payment/"
+GONE = re.compile(r"(?<![/\w])payment\b(?!/)[^/]*\bnot found\b", re.IGNORECASE)
+"""NOWPayments' words for a payment it does not have; a missing path is ``Cannot GET /v1/…``, a proxy says what it likes."""
 
 
 class NowPaymentsProvider:
@@ -160,12 +163,18 @@ class Payments:
             number += 1
 
     def read(self, object_id: str) -> Page | None:
-        """The payment as it is now; None when NOWPayments does not have it. Parent and origin are not told here."""
+        """The payment as it is now; None when NOWPayments says it has none. Parent and origin are not told here.
+
+        Raises:
+            ResponseError: another 404, or another payment, than that: who answers is not NOWPayments.
+        """
         read_at = self._clock()
         try:
             payment = self._session.get(f"/v1/payment/{quote(object_id, safe='')}")
-        except NotFoundError:
-            return None
+        except NotFoundError as error:
+            if GONE.search(error.words):
+                return None
+            raise
         if not isinstance(payment, Mapping) or listing_key(payment, "payment_id") != object_id:
             raise ResponseError(
                 "The answer is not the payment asked for.",

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from payments_pipeline.errors import (
+    GoneError,
     NotFoundError,
     PaymentsPipelineError,
     PermanentError,
@@ -166,6 +167,25 @@ class StripeList:
         return str(last)
 
 
+def single(calls: StripeCalls, path: str, object_id: str, **params: Any) -> Json | None:
+    """The object of this id below `path`; None when Stripe says that it has none.
+
+    Raises:
+        ResponseError: another object or none came, or a 404 that does not speak of the object.
+    """
+    try:
+        answer = calls.get(f"{path}/{quote(object_id, safe='')}", **params)
+    except GoneError:
+        return None
+    if not isinstance(answer, dict) or answer.get("id") != object_id:
+        raise ResponseError(
+            "The answer is not the object asked for.",
+            where=f"stripe GET {path}/{object_id}",
+            remedy="Check STRIPE_API_BASE: a proxy or another service seems to answer there.",
+        )
+    return answer
+
+
 class StripeResource:
     """One kind of object of one account: its list and single objects, cut down to what is kept."""
 
@@ -186,9 +206,8 @@ class StripeResource:
         """See `base.Resource.read`."""
         params: Json = {"expand": list(self._kind.expand)} if self._kind.expand else {}
         read_at = self._clock()
-        try:
-            answer = self._calls.get(f"{self._kind.path}/{quote(object_id, safe='')}", **params)
-        except NotFoundError:
+        answer = single(self._calls, self._kind.path, object_id, **params)
+        if answer is None:
             return None
         self._list.check_mode(answer)
         return Page([self._kept(answer)], read_at)
@@ -235,13 +254,14 @@ class TransferReversals(StripeResource):
             )
         path = f"{self._kind.path}/{quote(transfer_id, safe='')}"
         read_at = self._clock()
-        try:
-            reversal = self._calls.get(f"{path}/reversals/{quote(reversal_id, safe='')}", expand=["transfer"])
-            transfer = reversal.get("transfer") if isinstance(reversal, dict) else None
-            if not isinstance(transfer, dict):  # a server that ignores `expand`
-                transfer = self._calls.get(path)
-        except NotFoundError:
+        reversal = single(self._calls, f"{path}/reversals", reversal_id, expand=["transfer"])
+        if reversal is None:
             return None
+        transfer = reversal.get("transfer")
+        if not isinstance(transfer, dict):  # a server that ignores `expand`
+            transfer = single(self._calls, self._kind.path, transfer_id)
+            if transfer is None:
+                return None
         self._list.check_mode(transfer)
         return Page([_with_transfer(reversal, transfer)], read_at)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
-from payments_pipeline.errors import NotFoundError, PermanentError
+from payments_pipeline.errors import PermanentError
 from payments_pipeline.providers.base import Page, Window
-from payments_pipeline.providers.stripe_lists import Json, StripeList, StripeResource
+from payments_pipeline.providers.stripe_lists import Json, StripeList, StripeResource, single
 from payments_pipeline.providers.stripe_payout_items import is_listed, with_payout
 
 TRANSACTIONS = "/v1/balance_transactions"
@@ -44,12 +43,11 @@ class PayoutItems(StripeResource):
                 where=f"stripe {self.spec.name}",
                 remedy="Give it as payout/balance transaction: Stripe lists the items of a payout only by payout.",
             )
-        try:
-            payout = self._calls.get(f"{self._kind.path}/{quote(payout_id, safe='')}")
-        except NotFoundError:
+        payout = single(self._calls, self._kind.path, payout_id)
+        if payout is None:
             return None
         self._list.check_mode(payout)
-        if not isinstance(payout, dict) or not is_listed(payout):
+        if not is_listed(payout):
             return None
         for page in self._items(payout):
             found = [obj for obj in page.objects if isinstance(obj, dict) and obj.get("id") == transaction_id]

@@ -17,7 +17,7 @@ from payments_pipeline.providers import stripe_payout_items as items
 from payments_pipeline.providers import stripe_privacy as privacy
 from payments_pipeline.providers.base import Clock, Resource
 from payments_pipeline.providers.stripe_calls import StripeCalls
-from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, StripeResource, TransferReversals
+from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, StripeResource, TransferReversals, single
 from payments_pipeline.providers.stripe_payout_lists import PayoutItems
 
 # A charge says whether the money was captured, returned and by when a hold must be captured; other states need none.
@@ -69,10 +69,10 @@ class PaymentIntents(StripeResource):
         charge_id = obj.get("latest_charge")
         if isinstance(charge_id, str) and charge_id and obj.get("status") in NEEDS_CHARGE:
             try:
-                charge = self._calls.get(f"/v1/charges/{charge_id}")
-            except NotFoundError:
+                charge = single(self._calls, "/v1/charges", charge_id)
+            except NotFoundError:  # a server without charges
                 return
-            if isinstance(charge, dict):
+            if charge is not None:
                 obj["latest_charge"] = charge
 
 

@@ -285,6 +285,28 @@ def test_one_payment_is_read_by_id(sandbox: Sandbox) -> None:
     assert payments.read("5999999999") is None
 
 
+@pytest.mark.parametrize(
+    ("body", "gone"),
+    [
+        (b'{"statusCode": 404, "code": "PAYMENT_NOT_FOUND", "message": "Payment not found"}', True),
+        (b'{"status": false, "message": "Payment with id 5 was not found"}', True),
+        (b'{"statusCode": 404, "code": "NOT_FOUND", "message": "Cannot GET /v1/payment/5"}', False),
+        (b'{"message": "/v1/payment/5 not found"}', False),
+        (b'{"message": "Not Found"}', False),
+        (b"<html>payment not found</html>", False),
+        (b"", False),
+    ],
+)
+def test_only_the_gateways_own_words_mean_that_a_payment_is_gone(sandbox: Sandbox, body: bytes, gone: bool) -> None:
+    with conversation(lambda _path, _query: (404, body)) as talk:
+        payments = provider_for(sandbox, nowpayments_api_base=talk.base_url).resources["payments"]
+        if gone:
+            assert payments.read("5") is None
+        else:
+            with pytest.raises(ResponseError):
+                payments.read("5")
+
+
 def test_a_server_with_smaller_pages_and_without_totals_loses_nothing() -> None:
     stored = [{"payment_id": n, "created_at": "2026-10-05T00:00:00Z"} for n in range(9)]
 

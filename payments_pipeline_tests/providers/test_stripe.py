@@ -178,6 +178,38 @@ def test_one_object_can_be_read_again(sandbox: Sandbox) -> None:
     assert resource.read("pi_gone") is None
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "gone"),
+    [
+        (404, {"type": "invalid_request_error", "code": "resource_missing", "message": "No such payment_intent"}, True),
+        (404, {"type": "invalid_request_error", "message": "No such payment_intent: 'pi_1'"}, True),
+        (404, {"type": "invalid_request_error", "message": "Not Found"}, True),
+        (404, {"type": "invalid_request_error", "message": "Unrecognized request URL (GET: /v1/payment_intents)"}, False),
+        (404, {"type": "invalid_request_error", "message": "No such route"}, False),
+        (
+            404,
+            {"code": "resource_missing", "message": "No such payment_intent: 'pi_1'; a similar object exists in live mode"},
+            False,
+        ),
+        (404, b"<html>default backend - 404</html>", False),
+        (404, b"404: Not Found", False),
+        (404, b"", False),
+        (200, b'{"id": "pi_2", "object": "payment_intent"}', False),
+        (200, b'{"object": "list", "data": []}', False),
+        (200, b"[]", False),
+    ],
+)  # fmt: skip
+def test_only_the_providers_own_words_mean_that_an_object_is_gone(status: int, body: Any, gone: bool) -> None:
+    answer = body if isinstance(body, bytes) else orjson.dumps({"error": body})
+    with conversation(lambda _path, _query: (status, answer)) as talk:
+        resource = provider(talk.base_url).resources["payment_intents"]
+        if gone:
+            assert resource.read("pi_1") is None
+        else:
+            with pytest.raises(ResponseError):
+                resource.read("pi_1")
+
+
 def test_a_key_with_a_line_break_is_a_matter_of_configuration() -> None:
     with pytest.raises(ConfigurationError):
         provider("http://127.0.0.1:9", stripe_api_key="sk_test_1\n2")
