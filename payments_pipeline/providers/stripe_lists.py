@@ -151,7 +151,8 @@ class StripeList:
                 remedy="Check STRIPE_API_BASE: another service seems to answer there.",
             )
         more = answer.get("has_more")
-        return objects, bool(more) if more is not None else len(objects) >= PAGE_LIMIT
+        # A server that does not say may have pages of any size: only an empty one is the last.
+        return objects, bool(more) if more is not None else bool(objects)
 
     def _cursor(self, objects: list[Any], cursors: set[str]) -> str:
         """The id to go on after; a cursor seen before would mean an endless list."""
@@ -279,7 +280,7 @@ def _shown_reversals(transfer: Any) -> list[Any] | None:
     if not isinstance(transfer, dict) or not isinstance(transfer.get("id"), str):
         return [transfer]
     shown = transfer.get("reversals")
-    if isinstance(shown, dict) and isinstance(shown.get("data"), list) and not shown.get("has_more"):
+    if isinstance(shown, dict) and isinstance(shown.get("data"), list) and shown.get("has_more") is False:
         data: list[Any] = shown["data"]
         return data
     return [] if shown is None and transfer.get("amount_reversed") == 0 else None
