@@ -77,7 +77,7 @@ def sweep(
     """
     fetches = Fetches(engine, provider, account, as_of, run_id, clock, keep_raw)
     with engine.begin() as connection:
-        assert_same_mode(connection, account, [resource])
+        assert_same_mode(connection, account)
     start = stretched(fetches, resource, window.start)
     reachable = fetches.reachable(resource, Window(start, window.end))
     began = clock()

@@ -217,6 +217,20 @@ def test_the_window_ends_before_the_present_second(engine: Engine, provider: Liv
     assert open_end[-1].start == found.window_to
 
 
+def test_the_other_mode_is_refused_for_a_resource_never_read_before(engine: Engine, provider: Living) -> None:
+    provider.pay()
+    provider.time.pass_by(days=1)
+    night(engine, provider)
+    live = Account("stripe", "acct_1", True)
+    with pytest.raises(WrongAccountError):
+        night(engine, provider, "refunds", account=live)
+    with pytest.raises(WrongAccountError):
+        backfill(
+            engine, provider, live, "refunds", Window(START, provider.time.now),
+            as_of=provider.time.now, run_id=None, clock=provider.time,
+        )  # fmt: skip
+
+
 def test_the_other_mode_of_an_account_is_refused(engine: Engine, provider: Living) -> None:
     provider.pay()
     provider.time.pass_by(minutes=1)
