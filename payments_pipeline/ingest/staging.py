@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -140,6 +140,11 @@ class Stage:
         """Bring rows that wait in memory into the private table. Returns those that could not be stored."""
         rows, self._waiting = self._waiting, []
         return self._stage(rows)
+
+    @property
+    def rejected_before(self) -> Set[str]:
+        """Ids of objects that could not be read when the fetch began."""
+        return self._rejected_before
 
     @property
     def oldest_waiting(self) -> datetime | None:

@@ -85,13 +85,15 @@ def failure(
         headers: of the answer; Retry-After and Date are read, any case if the mapping allows it.
         key_hint: which settings hold the credentials, e.g. ``STRIPE_API_KEY``.
     """
-    made = _failure(status, system, f"{system} {where}", message, headers, key_hint)
+    made = _failure(
+        status, system=system, place=f"{system} {where}", message=message, headers=headers, key_hint=key_hint
+    )
     made.status = status
     return made
 
 
 def _failure(
-    status: int, system: str, place: str, message: str, headers: Mapping[str, str], key_hint: str
+    status: int, *, system: str, place: str, message: str, headers: Mapping[str, str], key_hint: str
 ) -> PaymentsPipelineError:
     words = f": {message}" if message else ""
     if status in {401, 403}:

@@ -37,7 +37,7 @@ TOKEN_LIFE = timedelta(minutes=4, seconds=30)
 KEY_HINT = "NOWPAYMENTS_API_KEY, NOWPAYMENTS_EMAIL and NOWPAYMENTS_PASSWORD"
 LIST_PATH = "/v1/payment/"
 GONE = re.compile(r"(?<![/\w])payment\b(?!/)[^/]*\bnot found\b", re.IGNORECASE)
-"""NOWPayments' words for a payment it does not have; a missing path is ``Cannot GET /v1/…``, a proxy says what it likes."""
+"""NOWPayments' words for a payment it does not have; a path it does not know is ``Cannot GET /v1/…``."""
 
 
 class NowPaymentsProvider:
