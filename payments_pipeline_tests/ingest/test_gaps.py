@@ -136,7 +136,7 @@ def test_an_account_read_in_one_mode_is_refused_in_the_other(engine: Engine, liv
 
 
 def test_certificates_of_fetches_that_stored_nothing_tell_no_mode(engine: Engine) -> None:
-    nothing = {"rows_written": 0, "resource": "charges"}
+    nothing: dict[str, Any] = {"rows_written": 0, "resource": "charges"}
     certify(engine, 0, 1, livemode=True)
     certify(engine, 0, 1, livemode=False, objects=0, **nothing)
     certify(engine, 0, 1, livemode=False, complete=False, **nothing)
