@@ -164,7 +164,7 @@ judged AS (
                 t.*,
                 1 AS way
             FROM recon.provider_transactions AS t
-            WHERE t.provider = p.provider AND t.provider_ref = p.provider_ref AND t.kind <> 'refund'
+            WHERE t.provider = p.provider AND t.provider_ref = p.provider_ref AND t.kind IN ('payment', 'deposit')
             UNION ALL
             SELECT
                 t.*,

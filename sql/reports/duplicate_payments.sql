@@ -65,7 +65,7 @@ WITH likely AS (
         ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     WHERE
         t.state = 'paid'
-        AND t.kind <> 'refund'
+        AND t.kind IN ('payment', 'deposit')
         AND coalesce(m.state, 'unknown') NOT IN ('paid', 'refunded')
         AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
         AND p.created_at <= cast(:as_of AS timestamptz)
