@@ -8,7 +8,7 @@ SEED ?= 1
 HISTORIES ?= 5000
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak-ingest check format bench bench-ingest bench-reports accuracy clean
+.PHONY: help install demo dev test soak-ingest plans check format bench bench-ingest bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: install  ## all tests
 soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_SEED=n repeats a lot
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
+
+plans: install  ## write the reports' query plans anew, after a change of a report or an index
+	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .

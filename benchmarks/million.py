@@ -31,7 +31,8 @@ _FILL = (
         (ARRAY['basic', 'pro', 'premium'])[1 + u % 3] AS tier,
         (ARRAY[9.99, 19.99, 49.99])[1 + u % 3] AS price,
         CASE WHEN u % 10 < 7 THEN 'stripe' WHEN u % 10 < 9 THEN 'nowpayments' ELSE 'okx' END AS provider,
-        CAST(:as_of AS timestamptz) - INTERVAL '3 hours' - (u * 7919 % 2419200) * INTERVAL '1 second' AS paid_at,
+        CAST(:as_of AS timestamptz) - INTERVAL '3 hours'
+            - (CAST(u AS bigint) * 7919 % 2419200) * INTERVAL '1 second' AS paid_at,
         u % 1000 = 501 AS is_gap,
         u % 1000 = 707 AS is_unmarked
     FROM generate_series(1, :users) AS u

@@ -30,7 +30,8 @@ COLUMNS = {
 @dg.asset(
     group_name="canonical",
     deps=[
-        "provider_transactions", "stripe_disputes", "app_users", "app_plans", "app_payments", "app_subscription_events",
+        "provider_transactions", "deposit_matches", "stripe_disputes", "app_users", "app_plans", "app_payments",
+        "app_subscription_events",
     ],
     description=(
         "What each user should have now according to the money: tier, from, until, and why. Reports judge the payments "

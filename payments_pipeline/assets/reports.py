@@ -28,7 +28,7 @@ from payments_pipeline.resources import ClockResource, DatabaseResource
 HISTORY_RUNS = 30
 # What our own views rest on: they are no assets themselves.
 VIEWS = {
-    "payment_verdicts": ("app_payments", "app_plans", "provider_transactions", "stripe_disputes"),
+    "payment_verdicts": ("app_payments", "app_plans", "deposit_matches", "provider_transactions", "stripe_disputes"),
 }
 
 

@@ -271,8 +271,7 @@ class Stage:
     def _upsert(self) -> int:
         excluded = sql.SQL(", ").join(sql.Identifier("excluded", column) for column in (*self._columns, "vanished_at"))
         written = self.run("stage_merge", columns=self._merged, excluded=excluded).rowcount
-        if self._keep_raw:
-            self.run("stage_merge_bodies")
+        self.run("stage_merge_bodies" if self._keep_raw else "stage_forget_bodies")
         return written
 
     def _clear_rejections(self) -> None:

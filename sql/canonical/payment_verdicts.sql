@@ -40,6 +40,7 @@ judged AS (
         p.*,
         e.state AS provider_state,
         e.kind AS evidence_kind,
+        e.provider_ref AS evidence_ref,
         e.link_method,
         e.amount_refunded,
         e.state_changed_at,
@@ -99,9 +100,10 @@ judged AS (
         ) AS is_his_alone
     FROM purchases AS p
     LEFT JOIN LATERAL (
-        -- The provider's word: the surest link first, then the right coin, then what is paid. way 1: by the provider's
-        -- id. 2: a deposit by its transaction hash. 3: the application never stored the provider's id, but the
-        -- provider's object carries the payment's.
+        -- The provider's word: the surest link first, then the right coin, then what is paid. way 0: deposits that
+        -- matching gave to this payment, and that pay for it in full, be it in parts. 1: by the provider's id. 2: a
+        -- deposit by its transaction hash. 3: the application never stored the provider's id, but the provider's
+        -- object carries the payment's.
         SELECT
             c.kind,
             c.account,
@@ -112,7 +114,7 @@ judged AS (
             c.amount_refunded,
             c.state_changed_at,
             c.paid_at,
-            c.link_method NOT IN ('ambiguous', 'foreign') AS is_sure,
+            c.way = 0 OR c.link_method NOT IN ('ambiguous', 'foreign') AS is_sure,
             d.lost_at,
             c.disputed AND coalesce(d.is_open, TRUE) AS is_contested,
             CASE
@@ -120,11 +122,14 @@ judged AS (
                     THEN c.amount_received
                 ELSE c.amount
             END AS amount,
+            -- Null where all came: matching has compared already, with a tolerance of its own.
             CASE
+                WHEN c.way = 0 THEN NULL
                 WHEN c.kind = 'deposit' THEN c.amount
                 WHEN c.raw_status = 'partially_paid' THEN c.amount_received + coalesce(r.amount, 0)
             END AS came,
             CASE
+                WHEN c.way = 0 THEN NULL
                 WHEN c.kind = 'deposit' THEN p.crypto_amount
                 WHEN c.raw_status = 'partially_paid' THEN coalesce(
                     c.expected_amount, CASE WHEN c.received_currency = p.crypto_currency THEN p.crypto_amount END
@@ -164,7 +169,21 @@ judged AS (
                 t.*,
                 1 AS way
             FROM recon.provider_transactions AS t
-            WHERE t.provider = p.provider AND t.provider_ref = p.provider_ref AND t.kind <> 'refund'
+            WHERE t.provider = p.provider AND t.provider_ref = p.provider_ref AND t.kind IN ('payment', 'deposit')
+            UNION ALL
+            SELECT
+                t.*,
+                0 AS way
+            FROM recon.deposit_matches AS x
+            INNER JOIN recon.provider_transactions AS t
+                ON x.provider = t.provider AND x.account = t.account AND x.provider_ref = t.provider_ref
+            WHERE
+                p.provider = 'okx'
+                AND x.provider = 'okx'
+                AND x.payment_ref = cast(p.payment_id AS text)
+                AND x.state = 'matched'
+                AND x.outcome IN ('full', 'over')
+                AND t.kind = 'deposit'
             UNION ALL
             SELECT
                 t.*,
@@ -250,7 +269,8 @@ SELECT
     j.plan_id,
     j.booking_id,
     j.provider,
-    j.provider_ref,
+    -- Of a deposit that the application never named, the exchange's id.
+    coalesce(j.provider_ref, CASE WHEN j.evidence_kind = 'deposit' THEN j.evidence_ref END) AS provider_ref,
     j.status,
     j.app_state,
     j.provider_state,

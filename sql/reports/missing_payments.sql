@@ -99,7 +99,7 @@ excused AS (
     SELECT a.booking_id
     FROM attempts AS a
     INNER JOIN recon.provider_transactions AS t ON a.provider = t.provider AND a.provider_ref = t.provider_ref
-    WHERE t.kind <> 'refund' AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
+    WHERE t.kind IN ('payment', 'deposit') AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
     UNION ALL
     SELECT a.booking_id
     FROM attempts AS a
@@ -109,7 +109,7 @@ excused AS (
     FROM attempts AS a
     INNER JOIN recon.provider_transactions AS t
         ON cast(a.payment_id AS text) = t.payment_ref AND t.link_method IN ('metadata', 'checkout')
-    WHERE t.kind <> 'refund' AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
+    WHERE t.kind IN ('payment', 'deposit') AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
     UNION ALL
     SELECT a.booking_id
     FROM attempts AS a

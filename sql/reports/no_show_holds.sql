@@ -54,7 +54,7 @@ WITH holds AS (
     INNER JOIN recon.app_bookings AS b ON p.booking_id = b.booking_id
     WHERE
         t.state = 'authorized'
-        AND t.kind <> 'refund'
+        AND t.kind IN ('payment', 'deposit')
         AND t.vanished_at IS NULL
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND b.ends_at < cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes

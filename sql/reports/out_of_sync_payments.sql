@@ -60,13 +60,21 @@ suspects AS (
         t.provider_ref
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
-    LEFT JOIN recon.state_map AS m
-        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     WHERE
         t.kind IN ('payment', 'deposit')
-        -- A status that is in no mapping differs from nothing. As a CASE, because then the database expects few rows
-        -- and looks the rest up by index.
-        AND CASE WHEN t.state <> 'unknown' AND t.state <> m.state THEN 1 ELSE 0 END = 1
+        -- A state that is in no mapping differs from nothing: such a pair falls away below. As a CASE, because then the
+        -- database expects few rows and looks the rest up by index.
+        AND CASE
+            WHEN (p.status, t.state) IN (
+                SELECT
+                    m.raw_status,
+                    m.state
+                FROM recon.state_map AS m
+                WHERE m.provider = 'app' AND m.resource = 'app_payment'
+            ) THEN 0
+            WHEN t.state = 'unknown' THEN 0
+            ELSE 1
+        END = 1
 ),
 
 suspect_payments AS (
@@ -79,12 +87,106 @@ suspect_payments AS (
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
 ),
 
+hash_as_id AS (
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        t.tx_hash,
+        t.deposit_address,
+        t.deposit_tag
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.tx_hash = p.provider_ref
+    WHERE
+        t.kind = 'deposit'
+        AND p.provider = 'okx'
+        AND CASE
+            WHEN (p.status, t.state) IN (
+                SELECT
+                    m.raw_status,
+                    m.state
+                FROM recon.state_map AS m
+                WHERE m.provider = 'app' AND m.resource = 'app_payment'
+            ) THEN 0
+            WHEN t.state = 'unknown' THEN 0
+            ELSE 1
+        END = 1
+),
+
+by_hash AS (
+    -- The hash in its own column, or in place of the id. Only those that differ are looked at any further.
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        p.payment_id,
+        p.provider_ref AS named
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.tx_hash = p.tx_hash AND t.provider = p.provider
+    WHERE
+        t.kind = 'deposit'
+        AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
+        AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
+        AND CASE
+            WHEN (p.status, t.state) IN (
+                SELECT
+                    m.raw_status,
+                    m.state
+                FROM recon.state_map AS m
+                WHERE m.provider = 'app' AND m.resource = 'app_payment'
+            ) THEN 0
+            WHEN t.state = 'unknown' THEN 0
+            ELSE 1
+        END = 1
+    UNION ALL
+    SELECT
+        r.provider,
+        r.account,
+        r.provider_ref,
+        p.payment_id,
+        p.provider_ref AS named
+    FROM hash_as_id AS r
+    INNER JOIN recon.app_payments AS p ON r.provider = p.provider AND r.tx_hash = p.provider_ref
+    WHERE
+        p.tx_hash IS NULL
+        AND coalesce(r.deposit_address, '') = coalesce(p.deposit_address, r.deposit_address, '')
+        AND coalesce(r.deposit_tag, '') = coalesce(p.deposit_tag, r.deposit_tag, '')
+),
+
+matched AS (
+    -- Deposits that matching gave to a payment that still waits: all of it came, and in time (late_deposits tells the
+    -- rest). The last of several parts speaks for all.
+    SELECT
+        x.provider,
+        x.account,
+        x.provider_ref,
+        p.payment_id,
+        sum(x.amount_share) OVER (PARTITION BY x.provider, x.payment_ref) AS came,
+        row_number() OVER (
+            PARTITION BY x.provider, x.payment_ref ORDER BY t.state_changed_at DESC, x.account ASC, x.provider_ref ASC
+        ) AS part
+    FROM recon.deposit_matches AS x
+    INNER JOIN recon.app_payments AS p ON x.provider = p.provider AND x.payment_ref = cast(p.payment_id AS text)
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+    INNER JOIN recon.provider_transactions AS t
+        ON x.provider = t.provider AND x.account = t.account AND x.provider_ref = t.provider_ref
+    WHERE
+        x.state = 'matched'
+        AND x.outcome IN ('full', 'over')
+        AND NOT x.came_late
+        AND p.provider IN ('okx', 'nowpayments')
+        AND CASE WHEN m.state IN ('pending', 'processing', 'partially_paid') THEN 1 ELSE 0 END = 1
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+),
+
 pairs AS (
     SELECT
         t.provider,
         t.account,
         t.provider_ref,
-        p.payment_id
+        p.payment_id,
+        cast(NULL AS numeric) AS came
     FROM suspects AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
     INNER JOIN suspect_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
@@ -92,26 +194,32 @@ pairs AS (
     UNION
     -- Deposits that the application knows by their transaction hash only.
     SELECT
-        t.provider,
-        t.account,
-        t.provider_ref,
-        p.payment_id
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p
-        ON t.provider = p.provider AND t.tx_hash = coalesce(p.tx_hash, p.provider_ref)
-    LEFT JOIN recon.provider_transactions AS d ON p.provider = d.provider AND p.provider_ref = d.provider_ref
-    WHERE
-        t.kind = 'deposit'
-        AND d.provider_ref IS NULL
-        AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
-        AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
+        h.provider,
+        h.account,
+        h.provider_ref,
+        h.payment_id,
+        cast(NULL AS numeric) AS came
+    FROM by_hash AS h
+    LEFT JOIN recon.provider_transactions AS d ON h.provider = d.provider AND h.named = d.provider_ref
+    WHERE d.provider_ref IS NULL
+    UNION
+    -- Deposits that matching gave to a payment.
+    SELECT
+        x.provider,
+        x.account,
+        x.provider_ref,
+        x.payment_id,
+        x.came
+    FROM matched AS x
+    WHERE x.part = 1
     UNION
     -- Payments whose id the application never stored; the provider's object names them.
     SELECT
         t.provider,
         t.account,
         t.provider_ref,
-        p.payment_id
+        p.payment_id,
+        cast(NULL AS numeric) AS came
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
     WHERE
@@ -153,6 +261,7 @@ compared AS (
         CASE WHEN t.kind = 'deposit' AND p.crypto_currency IS NOT NULL THEN p.crypto_currency ELSE p.currency END
             AS app_currency,
         CASE
+            WHEN x.came IS NOT NULL THEN x.came
             WHEN
                 t.state = 'paid'
                 AND t.amount_received > 0
@@ -172,6 +281,7 @@ compared AS (
         -- Another coin, or too little of it: this deposit does not say that the payment was paid.
         coalesce(
             t.kind = 'deposit'
+            AND x.came IS NULL
             AND (
                 t.currency <> p.crypto_currency
                 OR (t.state = 'paid' AND t.amount < p.crypto_amount * (1 - :tolerance))
@@ -182,7 +292,8 @@ compared AS (
         coalesce(t.state IN ('pending', 'processing') AND lower(t.raw_status) = p.status, FALSE) AS is_same_word,
         row_number() OVER (
             PARTITION BY t.provider, t.provider_ref
-            ORDER BY p.created_at DESC, p.payment_id DESC, t.state_changed_at DESC, t.account ASC
+            ORDER BY
+                p.created_at DESC, p.payment_id DESC, t.state_changed_at DESC, t.account ASC, x.came ASC NULLS LAST
         ) AS choice
     FROM pairs AS x
     INNER JOIN recon.provider_transactions AS t

@@ -49,7 +49,7 @@ WITH returns AS (
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
     WHERE
-        t.kind <> 'refund'
+        t.kind IN ('payment', 'deposit')
         AND (t.state = 'refunded' OR (t.amount_refunded > 0 AND t.amount_refunded >= t.amount) OR t.disputed)
         AND p.plan_id IS NOT NULL
     UNION

@@ -94,14 +94,39 @@ holds AS (
         p.created_at AS payment_created_at,
         cast(p.user_id AS text) AS user_ref,
         FALSE AS is_known_to_provider
-    FROM recon.app_payments AS p
-    INNER JOIN recon.state_map AS m
-        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment' AND m.state = 'authorized'
-    LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
+    FROM recon.state_map AS m
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of all payments those with such a status are asked for by index, the oldest first.
+        SELECT
+            q.provider,
+            q.provider_ref,
+            q.amount,
+            q.currency,
+            q.created_at,
+            q.payment_id,
+            q.booking_id,
+            q.plan_id,
+            q.user_id
+        FROM recon.app_payments AS q
+        WHERE
+            q.status = m.raw_status
+            AND q.created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+        ORDER BY q.created_at ASC
+        LIMIT 100000
+    ) AS p ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT o.provider_ref
+        FROM recon.provider_transactions AS o
+        WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref
+        ORDER BY o.account
+        LIMIT 1
+    ) AS t ON TRUE
     WHERE
-        t.provider_ref IS NULL
+        m.provider = 'app'
+        AND m.resource = 'app_payment'
+        AND m.state = 'authorized'
+        AND t.provider_ref IS NULL
         AND p.provider_ref IS NOT NULL
-        AND p.created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
 ),
 
 chosen AS (

@@ -36,12 +36,20 @@ columns:
 -- not judged. An object in test mode, where live accounts are known, is no payment (S11), nor is one that the provider
 -- no longer has. Not judged: references that are no payment's id (subscriptions, invoices, set-ups), attempts that the
 -- application gave up itself, and deposits that it still waits for.
-WITH suspects AS (
-    -- No such object at all. Only covering indexes are read, and the rows that are left.
-    SELECT p.payment_id
+WITH absent AS (
+    -- No such object at all. Only covering indexes are read.
+    SELECT
+        p.provider,
+        p.provider_ref
     FROM recon.app_payments AS p
     LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
     WHERE p.provider IN ('stripe', 'nowpayments', 'okx') AND p.provider_ref IS NOT NULL AND t.provider_ref IS NULL
+),
+
+suspects AS (
+    SELECT p.payment_id
+    FROM absent AS a
+    INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
     UNION
     -- There was one, or one of test money.
     SELECT p.payment_id

@@ -84,7 +84,11 @@ payments AS (
     LEFT JOIN recon.state_map AS m
         ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     LEFT JOIN recon.provider_transactions AS t
-        ON p.provider = t.provider AND p.provider_ref = t.provider_ref AND t.kind <> 'refund' AND t.state = 'paid'
+        ON
+            p.provider = t.provider
+            AND p.provider_ref = t.provider_ref
+            AND t.kind IN ('payment', 'deposit')
+            AND t.state = 'paid'
     WHERE
         p.created_at > s.last_at - INTERVAL '1' DAY * :history_days
         AND p.created_at <= cast(:as_of AS timestamptz)

@@ -87,8 +87,28 @@ def deposit_after_expiry(town: Town) -> list[Sighting]:
     deposit = came(town, payment, after=timedelta(hours=town.rng.randint(25, 40)))
     return [
         late(payment),
+        gap(user),
         *never(short(payment), over(payment), ran_out(payment), *of_deposit(deposit), drift(payment)),
     ]
+
+
+@fault(line="C5", name="split_and_never_noticed")
+def split_and_never_noticed(town: Town) -> list[Sighting]:
+    """Two parts that add up at an address of the payer's own; the application still waits for the whole."""
+    user = town.user()
+    payment = asked(town, user, town.between(2, 25), odd_sum(town))
+    parts = [came(town, payment, payment["crypto_amount"] * part) for part in (Decimal("0.6"), Decimal("0.4"))]
+    others = [sighting for part in parts for sighting in of_deposit(part)]
+    return [gap(user), drift(payment), *never(*of_payment(payment), *others)]
+
+
+@fault(line="S2", name="unnamed_deposit_left_pending")
+def unnamed_deposit_left_pending(town: Town) -> list[Sighting]:
+    """It came in full and in time, to the payer's own address, and the application never learned of it."""
+    user = town.user()
+    payment = asked(town, user, town.between(1, 25), odd_sum(town))
+    deposit = came(town, payment)
+    return [gap(user), drift(payment), *never(*of_payment(payment), *of_deposit(deposit))]
 
 
 @fault(line="C4", name="ran_out_and_nobody_noticed")
