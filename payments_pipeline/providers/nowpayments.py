@@ -6,9 +6,11 @@ Belongs here: paging, tokens and the traps of this API. Does not belong here: fi
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -147,7 +149,7 @@ class Payments:
         largest: int | None = None
         while True:
             read_at = self._clock()
-            answer = self._session.get_list(_query(window, self._page_size, number))
+            answer = self._session.get_list(_query(_whole_days(window), self._page_size, number))
             objects = _objects(answer)
             fresh = _unseen(objects, seen)
             yield Page([obj for obj in fresh if _inside(obj, window)], read_at)
@@ -160,7 +162,7 @@ class Payments:
             number += 1
 
     def read(self, object_id: str) -> Page | None:
-        """The payment as it is now; None when NOWPayments does not have it. Parent and origin are not told here."""
+        """The payment as it is now, in the list's words; None when NOWPayments does not have it."""
         read_at = self._clock()
         try:
             payment = self._session.get(f"/v1/payment/{quote(object_id, safe='')}")
@@ -172,7 +174,22 @@ class Payments:
                 where=f"nowpayments GET /v1/payment/{object_id}",
                 remedy="Check NOWPAYMENTS_API_BASE.",
             )
-        return Page([payment], read_at)
+        return Page([self._as_listed(payment)], read_at)
+
+    def _as_listed(self, single: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The payment from the list, which alone tells parent and origin; `single` where the list lacks it.
+
+        Asked for by its second; a server that reads dates by the day has it in the list of that day.
+        """
+        try:
+            second = payment_fields(single).moment("created_at").replace(microsecond=0)
+        except MalformedObjectError:
+            return single
+        window = Window(second, second + timedelta(seconds=1))
+        near = _objects(self._session.get_list(_query(window, self._page_size, 0)))
+        day = (obj for page in self.pages(window) for obj in page.objects)
+        wanted = listing_key(single, "payment_id")
+        return next((obj for obj in chain(near, day) if listing_key(obj, "payment_id") == wanted), single)
 
     def object_id(self, obj: Mapping[str, Any]) -> str:
         return payment_fields(obj).id
@@ -191,6 +208,8 @@ class _Session:
         self._clock = clock
         self._token: str | None = None
         self._token_since = datetime.min.replace(tzinfo=UTC)
+        # Payments are read by id in several threads, and a log-in may end the token before it.
+        self._renewing = threading.Lock()
 
     def get(self, path: str) -> Any:
         return self._http.request("GET", path, headers=self._key)
@@ -201,30 +220,31 @@ class _Session:
         Raises:
             CredentialsError: a token that was just issued, or the key, is refused.
         """
-        renewed = self._renew_token_if_old()
+        token, renewed = self._living_token()
         try:
-            answer = self._list(params)
+            answer = self._list(params, token)
         except CredentialsError:
             if renewed or self._login is None:
                 raise
-            self._log_in()
-            answer = self._list(params)
+            answer = self._list(params, self._living_token(refused=token)[0])
         if not isinstance(answer, Mapping):
             raise _not_a_list()
         return answer
 
-    def _list(self, params: Mapping[str, Any]) -> Any:
-        token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        return self._http.request("GET", LIST_PATH, params=params, headers=self._key | token)
+    def _list(self, params: Mapping[str, Any], token: str | None) -> Any:
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._http.request("GET", LIST_PATH, params=params, headers=self._key | bearer)
 
-    def _renew_token_if_old(self) -> bool:
-        if self._login is None or (self._token and self._clock() - self._token_since < TOKEN_LIFE):
-            return False
-        self._log_in()
-        return True
+    def _living_token(self, refused: str | None = None) -> tuple[str | None, bool]:
+        """A token that is neither old nor the refused one, and whether this call logged in for it."""
+        with self._renewing:
+            young = self._token is not None and self._clock() - self._token_since < TOKEN_LIFE
+            if self._login is None or (young and self._token != refused):
+                return self._token, False
+            self._log_in()
+            return self._token, True
 
     def _log_in(self) -> None:
-        self._token = None
         since = self._clock()
         answer = self._http.request("POST", "/v1/auth", headers=self._key, json=self._login)
         token = answer.get("token") if isinstance(answer, Mapping) else None
@@ -238,20 +258,22 @@ class _Session:
 
 
 def _query(window: Window, page_size: int, number: int) -> dict[str, Any]:
-    """Whole days around the window, because servers differ in how finely they read dates; `_inside` cuts exactly.
-
-    Oldest first with a fixed end, so that new payments are added behind the pages already read.
-    """
-    first = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    last = window.end.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    """Oldest first with a fixed end, so that new payments are added behind the pages already read."""
     return {
         "limit": page_size,
         "page": number,
         "sortBy": "created_at",
         "orderBy": "asc",
-        "dateFrom": first.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "dateTo": last.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "dateFrom": window.start.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "dateTo": window.end.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
     }
+
+
+def _whole_days(window: Window) -> Window:
+    """Around the window, because servers differ in how finely they read dates; `_inside` cuts exactly."""
+    first = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    last = window.end.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(first, last + timedelta(days=1))
 
 
 def _objects(answer: Mapping[str, Any]) -> Sequence[Any]:
