@@ -144,21 +144,27 @@ class Payments:
         )
 
     def _pass(self, window: Window, seen: set[str]) -> Generator[Page, None, bool]:
-        """Yields what `seen` does not hold yet. Returns whether all that the list counts was seen."""
-        number = 0
-        largest: int | None = None
+        """Yields what `seen` does not hold yet. Returns whether all that the list counts was seen.
+
+        A total that is reached before `pagesCount` is (some servers give the page's length) is believed no more: the
+        list then ends with an empty page.
+        """
+        number, largest, believed = 0, 0, True
+        told: set[str] = set()
         while True:
             read_at = self._clock()
             answer = self._session.get_list(_query(_whole_days(window), self._page_size, number))
             objects = _objects(answer)
-            fresh = _unseen(objects, seen)
-            yield Page([obj for obj in fresh if _inside(obj, window)], read_at)
+            news = _unseen(objects, told)
+            yield Page([obj for obj in _unseen(news, seen) if _inside(obj, window)], read_at)
             total, last = _count(answer.get("total")), _count(answer.get("pagesCount"))
-            largest = total if largest is None or total is None else max(largest, total)
-            complete = total is not None and len(seen) >= total
-            # Without fresh objects a page is behind the end, or one that a server repeats for lack of a next one.
-            if complete or (not fresh and (not objects or last is None or number + 1 >= last)):
-                return total is None or (complete and total == largest)
+            behind = last is None or number + 1 >= last
+            complete = total is not None and len(told) >= total
+            believed = believed and total is not None and (behind or not complete)
+            largest = max(largest, total or 0)
+            # Without news a page is behind the end, or one that a server repeats for lack of a next one.
+            if not objects or (behind and not news) or (believed and complete and last is not None):
+                return complete and total == largest if believed else behind
             number += 1
 
     def read(self, object_id: str) -> Page | None:

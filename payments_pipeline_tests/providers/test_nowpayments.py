@@ -160,6 +160,26 @@ def test_a_list_shorter_than_its_own_total_is_an_error_and_not_an_end() -> None:
         listed(NowPaymentsProvider(_settings(server.base_url), lambda: START))
 
 
+@pytest.mark.parametrize("pages", [{"pagesCount": 3}, {}])
+def test_a_total_that_only_counts_the_page_never_ends_the_list_early(pages: dict[str, int]) -> None:
+    stored = [{"payment_id": n, "created_at": "2026-10-05T00:00:00Z"} for n in range(25)]
+
+    def script(path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/v1/auth":
+            return 200, b'{"token": "t"}'
+        first = int(query["page"]) * 10
+        page = stored[first : first + 10]
+        return 200, json.dumps({"data": page, "total": len(page), **pages}).encode()
+
+    with conversation(script) as server:
+        provider = NowPaymentsProvider(_settings(server.base_url), lambda: START, page_size=10)
+        if pages:
+            assert len(listed(provider)) == 25
+        else:  # nothing tells which is wrong
+            with pytest.raises(TransientError, match="changed while it was read"):
+                listed(provider)
+
+
 def test_a_token_that_runs_out_in_mid_listing_is_renewed(sandbox: Sandbox) -> None:
     expected = [add(sandbox, n, START + timedelta(hours=n)) for n in range(30)]
     sandbox.faults.unauthorized("nowpayments", LIST, page=2)
