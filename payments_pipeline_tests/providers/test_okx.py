@@ -308,6 +308,31 @@ def test_a_server_with_smaller_pages_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("newer", "tied", "older", "page", "keeps_limit"),
+    [(0, 25, 0, 20, True), (0, 5, 0, 4, False), (0, 2, 3, 1, True), (3, 6, 2, 4, True), (1, 25, 0, 20, False)],
+)
+def test_deposits_of_one_ts_that_a_server_s_own_shorter_pages_cut_are_an_error(
+    newer: int, tied: int, older: int, page: int, keeps_limit: bool
+) -> None:
+    stamps = [1_790_900_000_900 - n for n in range(newer)] + [1_790_900_000_500] * tied
+    stamps += [1_790_900_000_400 - n for n in range(older)]
+    stored = [{"depId": str(n), "ts": str(ts)} for n, ts in enumerate(stamps)]
+
+    def script(_path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        length = min(page, int(query["limit"])) if keeps_limit else page
+        return 200, _envelope([d for d in stored if int(d["ts"]) < int(query["after"])][:length])
+
+    with conversation(script) as server, pytest.raises(ResponseError, match="shares one ts"):
+        listed(_provider(server.base_url))
+
+
+@pytest.mark.parametrize("newer", [0, 1])
+def test_the_oldest_deposits_of_an_account_may_share_one_ts(sandbox: Sandbox, newer: int) -> None:
+    expected = [add(sandbox, n, START + timedelta(hours=n // 3)) for n in range(3 + newer)]
+    assert sorted(listed(provider_for(sandbox))) == expected
+
+
+@pytest.mark.parametrize(
     ("rows", "problem"),
     [
         ([{"depId": "1", "ts": str(4_000_000_000_000)}], "does not page by time"),
