@@ -26,6 +26,7 @@ from payments_pipeline.errors import (
     WrongAccountError,
 )
 from payments_pipeline.providers.base import Window
+from payments_pipeline.providers.catalogue import build_providers
 from payments_pipeline.providers.okx import OkxProvider
 from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.objects import okx_deposit
@@ -177,6 +178,13 @@ def test_the_account_is_the_uid(sandbox: Sandbox) -> None:
 
 def test_another_account_than_the_expected_one_is_refused(sandbox: Sandbox) -> None:
     provider = OkxProvider(settings_for(sandbox), lambda: START, expected_account="1")
+    with pytest.raises(WrongAccountError, match="expected is 1"):
+        provider.identify()
+
+
+def test_okx_account_refuses_a_key_of_another_account(sandbox: Sandbox) -> None:
+    settings = settings_for(sandbox, okx_account="1", stripe_api_key=None, nowpayments_api_key=None)
+    (provider,) = build_providers(settings, lambda: START)
     with pytest.raises(WrongAccountError, match="expected is 1"):
         provider.identify()
 
