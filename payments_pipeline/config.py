@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     nowpayments_api_key: SecretStr | None = Field(None, description="NOWPayments API key.")
     nowpayments_email: SecretStr | None = Field(None, description="NOWPayments log-in, needed for listing.")
     nowpayments_password: SecretStr | None = Field(None, description="NOWPayments password, needed for listing.")
+    nowpayments_account: str | None = Field(None, description="Expected account id np_…; another one is refused.")
     nowpayments_api_base: str = Field(
         "https://api.nowpayments.io", description="NOWPayments base address, without /v1."
     )
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     okx_api_key: SecretStr | None = Field(None, description="OKX API key with Read permission.")
     okx_api_secret: SecretStr | None = Field(None, description="OKX API secret.")
     okx_api_passphrase: SecretStr | None = Field(None, description="OKX API passphrase.")
+    okx_account: str | None = Field(None, description="Expected account id (uid); another one is refused.")
     okx_api_base: str = Field("https://www.okx.com", description="OKX base address, no trailing slash.")
 
     okx_calls_per_second: float = Field(5.0, gt=0, le=6, description="Calls a second of one OKX account.")

@@ -29,8 +29,8 @@ DEPOSITS = ResourceSpec(
         "from_address",
         "created_at",
     ),
-    # Only 2 is final; what is suspended, frozen or intercepted may still be released.
-    open_statuses=frozenset({"0", "1", "8", "11", "12", "13", "14", "17"}),
+    # What is suspended, frozen or intercepted may still be released, and OKX adds states.
+    final_statuses=frozenset({"2"}),
 )
 OKX_SPECS: tuple[ResourceSpec, ...] = (DEPOSITS,)
 
