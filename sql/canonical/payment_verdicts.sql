@@ -10,7 +10,8 @@ WITH purchases AS (
         p.plan_id,
         p.booking_id,
         p.provider,
-        p.provider_ref,
+        -- Some applications write '' where they mean nothing.
+        nullif(p.provider_ref, '') AS provider_ref,
         p.status,
         p.amount,
         p.currency,
@@ -21,7 +22,7 @@ WITH purchases AS (
         p.created_at,
         p.confirmed_at,
         p.updated_at,
-        coalesce(p.tx_hash, p.provider_ref) AS tx_hash,
+        coalesce(nullif(p.tx_hash, ''), nullif(p.provider_ref, '')) AS tx_hash,
         coalesce(m.state, 'unknown') AS app_state,
         l.plan_id AS known_plan_id,
         l.plan_name,

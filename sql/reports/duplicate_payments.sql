@@ -155,6 +155,16 @@ paid AS (
             (s.booking_ref IS NULL AND v.booking_id IS NULL AND v.plan_id = s.plan_id)
             OR s.booking_ref = cast(v.booking_id AS text)
         )
+        -- Two rows about one object of the provider: the money came once.
+        AND NOT EXISTS (
+            SELECT 1
+            FROM recon.app_payments AS o
+            WHERE
+                o.provider = v.provider
+                AND o.provider_ref = v.provider_ref
+                AND o.user_id = v.user_id
+                AND o.payment_id < v.payment_id
+        )
         AND v.created_at <= cast(:as_of AS timestamptz)
         AND v.is_paid
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)

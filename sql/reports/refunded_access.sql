@@ -149,6 +149,7 @@ taken AS (
             WHERE
                 e.user_id = r.user_id
                 AND e.created_at > r.paid_at
+                AND e.created_at <= cast(:as_of AS timestamptz)
                 AND e.ends_access
                 AND lower(e.event_type) NOT IN ('refunded', 'revoked', 'ended')
         )

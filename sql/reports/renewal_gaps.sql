@@ -158,6 +158,7 @@ WHERE NOT EXISTS (
     WHERE
         e.user_id = s.user_id
         AND e.created_at > s.paid_at
+        AND e.created_at <= cast(:as_of AS timestamptz)
         AND e.ends_access
         AND NOT coalesce(
             lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(s.tier), FALSE

@@ -50,6 +50,7 @@ WITH provider_holds AS (
     WHERE
         t.state = 'authorized'
         AND t.kind IN ('payment', 'deposit')
+        AND t.link_method <> 'foreign'
         AND t.vanished_at IS NULL
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND (

@@ -43,7 +43,7 @@ WITH absent AS (
         p.provider_ref
     FROM recon.app_payments AS p
     LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
-    WHERE p.provider IN ('stripe', 'nowpayments', 'okx') AND p.provider_ref IS NOT NULL AND t.provider_ref IS NULL
+    WHERE p.provider IN ('stripe', 'nowpayments', 'okx') AND p.provider_ref <> '' AND t.provider_ref IS NULL
 ),
 
 suspects AS (

@@ -135,6 +135,7 @@ events AS (
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(k.tier), FALSE) AS gives
     FROM lacking AS k
     INNER JOIN recon.app_subscription_events AS e ON k.user_id = e.user_id AND k.paid_at < e.created_at
+    WHERE e.created_at <= cast(:as_of AS timestamptz)
 ),
 
 history AS (
