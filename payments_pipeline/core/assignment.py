@@ -114,7 +114,13 @@ class _Rows:
         return len(self._lefts) + column
 
     def _alike(self, row: int, group: Sequence[int]) -> list[int]:
-        return [j for j, _ in self._costs[row] if j < len(self._rights) and group[self._node(j)] == group[row]]
+        return [
+            j
+            for j, cost in self._costs[row]
+            if j < len(self._rights)
+            and group[self._node(j)] == group[row]
+            and cost == self._u[row] + self._v[j]  # dearer pairs are in no best assignment
+        ]
 
     def _insert(self, start: int) -> None:
         """Give `start` its place along the cheapest path, moving others where that costs least."""

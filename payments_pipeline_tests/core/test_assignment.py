@@ -50,8 +50,13 @@ def best_by_trying(costs: Mapping[Pair, Cost]) -> Assignment:
     return Assignment(pairs, unsure)
 
 
+def test_a_pair_that_is_dearer_than_the_best_is_no_candidate() -> None:
+    costs = {(0, 0): (0, 0, 2), (0, 1): (1, 1, 0), (1, 0): (0, 0, 1), (1, 1): (1, 0, 2), (2, 1): (1, 0, 3)}
+    assert assign(costs).unsure == {0: (0,), 1: (0, 1), 2: (1,)}
+
+
 @given(GRAPHS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_sure_and_what_is_not_is_what_trying_them_all_says(costs: dict[Pair, Cost]) -> None:
     assert assign(costs) == best_by_trying(costs)
 
