@@ -156,10 +156,6 @@ class Stage:
         """Whether anything is in the private table."""
         return bool(self._staged_ids)
 
-    def take_back(self, object_id: str) -> None:
-        """The provider has it after all."""
-        self.gone.pop(object_id, None)
-
     def lock(self) -> None:
         """Wait for other merges into this table and account; until the caller's transaction ends."""
         name = f"{self._resource.spec.table}/{self.names['account']}"
