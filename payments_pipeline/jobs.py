@@ -20,8 +20,9 @@ from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
 from payments_pipeline.notify.outbox import deliver
-from payments_pipeline.remediation.actions import apply, propose, repair
+from payments_pipeline.remediation.actions import apply, propose
 from payments_pipeline.remediation.planning import ActionView, plans
+from payments_pipeline.remediation.rounds import repair
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 
