@@ -20,6 +20,7 @@ from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
 from payments_pipeline.notify.outbox import deliver
+from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.actions import apply, propose
 from payments_pipeline.remediation.planning import ActionView, plans
 from payments_pipeline.remediation.rounds import repair
@@ -153,6 +154,7 @@ def repair_live_findings(
         dry_run=config.dry_run,
         limit=config.limit,
         contract_dir=settings.contract_dir,
+        desk=Desk(settings, clock.present, database.engine),
     )
     _show(context, summary.actions, config.dry_run)
 

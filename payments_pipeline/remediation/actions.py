@@ -157,7 +157,7 @@ def apply(
                 return ActionResult(action_id, action.state, action.effects, halted, dry_run)
             if dry_run:
                 return rehearse(connection, action, as_of, desk)
-            return _apply(connection, action, _order(action, named_person(actor), as_of), contract_dir)
+            return _apply(connection, action, _order(action, named_person(actor), as_of), contract_dir, desk)
     except OperationalError as error:
         raise TransientError(
             f"The database did not let us apply it: {_first_line(error)}.",
@@ -202,12 +202,14 @@ def _store(connection: Connection, plan: Plan, actor: str, as_of: datetime) -> A
     return replace(view, action_id=connection.execute(named("remediation/insert_action.sql"), row).scalar_one())
 
 
-def _apply(connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None) -> ActionResult:
+def _apply(
+    connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None, desk: Desk | None
+) -> ActionResult:
     if (reason := held_back(connection, action, at=order.at)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
     kind, statements = KINDS[action.kind], partial(writeback, contract_dir=contract_dir)
     kind.lock(connection, action.target, statements)
-    before = kind.read(connection, action.target, as_of=order.at)
+    before = kind.read(connection, action.target, as_of=order.at, desk=desk)
     if (objection := _objection(action, before, order.at)) is not None:
         return finish(connection, action, order, Outcome("rejected", before, before, objection))
     if (reason := over_caps(connection, action, at=order.at)) is not None:
@@ -216,11 +218,11 @@ def _apply(connection: Connection, action: Row[Any], order: Order, contract_dir:
     try:
         with connection.begin_nested():
             kind.apply(connection, before, order, statements)
-            after = kind.read(connection, action.target, as_of=order.at)
+            after = kind.read(connection, action.target, as_of=order.at, desk=desk)
             if (complaint := kind.verify(before, after)) is not None:
                 raise PreconditionError(complaint, remedy="Check the write-back statements against the views.")
-    except OperationalError:
-        raise  # a lock or the connection: the whole transaction is repeated later
+    except (OperationalError, TransientError):
+        raise  # a lock, the connection or a provider: the whole transaction is repeated later
     except StatementError as error:
         return finish(connection, action, order, Outcome("failed", before, before, _first_line(error)))
     except PaymentsPipelineError as error:

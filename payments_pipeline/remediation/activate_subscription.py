@@ -22,7 +22,7 @@ from payments_pipeline.remediation.kinds import Money, Order, Writeback
 TOLERANCE = Decimal("0.02")  # by how much a deposit may be short; the default of the report's parameter
 PERIODS = frozenset({"day", "week", "month", "quarter", "year", "lifetime"})
 _CANCELED = frozenset({"canceled", "cancelled"})
-_BARRED = frozenset({"suspended", "banned", "blocked", "deleted", "closed", "locked"})
+BARRED = frozenset({"suspended", "banned", "blocked", "deleted", "closed", "locked"})
 _DATES = ("last_payment_date", "payment_due_date", "subscription_renewal_date")
 
 
@@ -166,7 +166,7 @@ def _exempt(user: Facts | None, as_of: datetime) -> str | None:
         return "The user is an internal account."
     if _after(user["access_override_until"], as_of):
         return f"An administrator has granted access until {user['access_override_until']}."
-    if user["subscription_status"] in _BARRED:
+    if user["subscription_status"] in BARRED:
         return f"The user is {user['subscription_status']}: a person must decide."
     return None
 

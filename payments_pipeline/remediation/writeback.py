@@ -21,6 +21,8 @@ STATEMENTS = (
     "lock_booking",
     "set_payment_state",
     "cancel_booking",
+    "lock_payment_row",
+    "revoke_user",
 )
 
 

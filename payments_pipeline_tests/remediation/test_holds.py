@@ -144,7 +144,6 @@ def test_cut_answer_and_refused_pace_do_no_harm(teller: Teller) -> None:
     assert teller.moves(intent) == [("cancel", 0)]
 
 
-
 def test_stored_500_is_read_first_and_then_asked_anew_under_another_key(teller: Teller) -> None:
     for applied in (True, False):
         teller.sandbox.faults.server_error(
