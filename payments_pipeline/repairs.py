@@ -30,7 +30,7 @@ _WIDE = 140
 
 def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> int:
     """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people."""
-    rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, limit=limit)
+    rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
     if as_json:
         _console().print_json(json.dumps(rows))
     else:

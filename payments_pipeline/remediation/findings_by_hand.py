@@ -135,7 +135,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def _one(connection: Connection, statement: str, facts: Facts, values: Mapping[str, Any]) -> None:
-    place = {"finding_id": int(facts["finding_id"])}
-    written = connection.execute(named(f"remediation/{statement}.sql"), place | values).rowcount
+    place: dict[str, Any] = {"finding_id": int(facts["finding_id"])}
+    written = connection.execute(named(f"remediation/{statement}.sql"), place | dict(values)).rowcount
     if written != 1:
         raise PreconditionError(f"{statement} changed {written} rows, not one.", where=f"finding {place['finding_id']}")

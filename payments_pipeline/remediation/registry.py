@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from payments_pipeline.remediation.activate_by_hand import ActivateByHand
 from payments_pipeline.remediation.activate_subscription import ActivateSubscription
 from payments_pipeline.remediation.capture_payment import CapturePayment
+from payments_pipeline.remediation.confirm_crypto_payment import ConfirmCryptoPayment
 from payments_pipeline.remediation.expire_payment import ExpirePayment
 from payments_pipeline.remediation.findings_by_hand import ResolveFinding, SnoozeFinding
 from payments_pipeline.remediation.kinds import ActionKind
@@ -22,6 +23,7 @@ _ALL: tuple[ActionKind, ...] = (
     CapturePayment(),
     ReleaseAuthorization(),
     RefundPayment(),
+    ConfirmCryptoPayment(),
     ExpirePayment(),
     RevokeAccess(),
     ResolveFinding(),

@@ -23,6 +23,7 @@ STATEMENTS = (
     "cancel_booking",
     "lock_payment_row",
     "revoke_user",
+    "confirm_crypto_payment",
 )
 
 

@@ -2,4 +2,5 @@
 SELECT a.action_id
 FROM recon.actions AS a
 WHERE a.state = 'applying' AND a.action_id <> :action_id AND a.intent ->> 'object_id' = :object_id
+ORDER BY a.action_id
 LIMIT 1;

@@ -20,4 +20,4 @@ WHERE
     a.state = cast(:state AS text)
     OR (cast(:state AS text) IS NULL AND a.state IN ('proposed', 'approved', 'applying'))
 ORDER BY a.action_id DESC
-LIMIT :limit;
+LIMIT :max_rows;
