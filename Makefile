@@ -6,9 +6,10 @@ STAMP := $(VENV)/.installed
 USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
+SOAK_ROUNDS ?= 3000
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak-ingest check format bench bench-ingest bench-reports accuracy clean
+.PHONY: help install demo dev test soak soak-ingest check format bench bench-ingest bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +36,10 @@ test: install  ## all tests
 soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_SEED=n repeats a lot
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
+
+soak: install  ## thousands of random interleavings of repairs; SOAK_SEED=n begins at another seed
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
+		payments_pipeline_tests/remediation/test_soak.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .

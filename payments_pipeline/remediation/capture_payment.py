@@ -106,6 +106,11 @@ class CapturePayment:
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["provider_ref"])
 
+    def aftermath(self, facts: Facts) -> str | None:
+        """Nothing."""
+        del facts
+        return None
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Both sides say paid, and the same sum."""
         intent, payment = after["intent"], after["payment"]

@@ -8,7 +8,7 @@ Belongs here: claim, call, settle. Does not belong here: what is asked (one modu
    do. Is it not to be done any more, the action is rejected. Else the provider is asked, once.
 3. Settle: the provider is read back. Only what it shows counts, never what the call answered: then the application's
    rows follow, are read back too, and the action is verified. What stays unclear stays `applying` under a lease, and
-   whoever comes next begins at 2.
+   whoever comes next begins at 2. Only in that time may others change the target's rows, and what they did is kept.
 
 The target's rows stay locked during the call, so that nobody uses a hold while it is released; all locks are taken
 before it, so that no deadlock can come after it.
@@ -168,6 +168,8 @@ def _ask(connection: Connection, job: Job, action: Row[Any], facts: Facts) -> Ac
         job.step("called")
         after = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
     except UnclearOutcomeError as error:
+        if (seen := _seen_at_once(connection, job, action)) is not None:
+            return _settle(connection, job, action, seen, intent)
         following = _intent(action, request, attempt=int(intent["attempt"]) + 1) if error.answered else intent
         return _unclear(connection, job, action, following, str(error), seconds=LEASE_SECONDS)
     except TransientError as error:
@@ -182,6 +184,15 @@ def _ask(connection: Connection, job: Job, action: Row[Any], facts: Facts) -> Ac
         return _unclear(connection, job, action, intent, reason, seconds=1.0)
     state = "rejected" if isinstance(refused, RefusedError) else "failed"
     return finish(connection, action, order, Outcome(state, facts, after, str(refused), provider=intent))
+
+
+def _seen_at_once(connection: Connection, job: Job, action: Row[Any]) -> Facts | None:
+    """After a call without a clear answer: the facts, where they show it done. Not to be seen proves nothing yet."""
+    try:
+        facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    except TransientError:
+        return None
+    return facts if job.kind.progress(facts, _request(action.intent)) == "done" else None
 
 
 def _settle(connection: Connection, job: Job, action: Row[Any], facts: Facts, asked: Facts) -> ActionResult:
@@ -200,7 +211,9 @@ def _settle(connection: Connection, job: Job, action: Row[Any], facts: Facts, as
         reason = str(error) if isinstance(error, PaymentsPipelineError) else str(error.orig).splitlines()[0]
         return finish(connection, action, order, Outcome("failed", facts, facts, reason, provider=asked))
     job.step("written")
-    outcome = Outcome("verified", action.precondition, after, effects=effects, provider=asked)
+    trouble = job.kind.aftermath(after)
+    state = "verified" if trouble is None else "failed"
+    outcome = Outcome(state, action.precondition, after, trouble, effects=effects, provider=asked)
     return finish(connection, action, order, outcome)
 
 

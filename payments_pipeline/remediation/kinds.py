@@ -123,3 +123,7 @@ class ProviderKind(ActionKind, Protocol):
     def progress(self, facts: Facts, request: Request) -> Progress:
         """Whether what was asked for is there, by what was read. Pure."""
         ...
+
+    def aftermath(self, facts: Facts) -> str | None:
+        """What a person must see to although both sides agree now: then the action counts as failed. Pure."""
+        ...

@@ -117,6 +117,11 @@ class RefundPayment:
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["provider_ref"])
 
+    def aftermath(self, facts: Facts) -> str | None:
+        """Nothing."""
+        del facts
+        return None
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """The row says what Stripe says."""
         del before

@@ -99,9 +99,15 @@ class ReleaseAuthorization:
                 )
             values = {"payment_id": payment["payment_id"], "state": "canceled", "amount": None, "at": order.at}
             _one(connection.execute(writeback("set_payment_state"), values).rowcount, "set_payment_state")
-        if booking is not None and booking["booking_status"] not in _ENDED:
+        if booking is not None and booking["booking_status"] not in _ENDED and not _used(booking):
             values = {"booking_id": booking["booking_id"], "reason": order.reason, "at": order.at}
             _one(connection.execute(writeback("cancel_booking"), values).rowcount, "cancel_booking")
+
+    def aftermath(self, facts: Facts) -> str | None:
+        """Somebody came while Stripe's answer was out: what was released can't be held again."""
+        if facts["booking"] is None or not _used(facts["booking"]):
+            return None
+        return "Stripe has released it, and meanwhile somebody came: ask for another payment."
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Released on every side."""
@@ -111,9 +117,15 @@ class ReleaseAuthorization:
             return "Stripe does not show it canceled."
         if payment is not None and payment["app_state"] not in _RELEASED:
             return f"app_payments shows it {payment['status']}."
-        if booking is not None and booking["booking_status"] not in _ENDED:
+        if booking is not None and booking["booking_status"] not in _ENDED and not _used(booking):
             return f"app_bookings shows the booking {booking['booking_status']}."
         return None
+
+
+def _used(booking: Facts) -> bool:
+    """Somebody came, by the application's word."""
+    status = booking["booking_status"]
+    return status in holds.DELIVERED or (booking["booking_actual_start"] is not None and status not in _ENDED)
 
 
 def _still_wanted(booking: Facts, as_of: datetime) -> str | None:
