@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import ConfigurationError, TransientError
+from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.actions import apply, propose_all, rehearse
 from payments_pipeline.remediation.oversight import expire, named_person
@@ -112,7 +112,7 @@ def _applied(by: _Worker, view: ActionView) -> ActionView:
             contract_dir=by.contract_dir,
             desk=by.desk,
         )
-    except (TransientError, ConfigurationError) as error:
+    except PaymentsPipelineError as error:
         return replace(view, state="failed", reason=str(error))  # as it was in the database: the next run tries
     return replace(view, state=result.state, effects=result.effects or view.effects, reason=result.reason)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import text
@@ -42,13 +44,13 @@ class Soak:
         choice = random.Random(seed)
         intent, actions = self._plan(choice)
         self._spoil(choice)
-        crowd = [
-            lambda one=choice.choice(actions), step=choice.choice(STEPS): self._work(one, step),
-            lambda one=choice.choice(actions), step=choice.choice(STEPS): self._work(one, step),
-            lambda pause=choice.random() / 20: self._webhook(intent, pause),
+        crowd: list[Callable[[], None]] = [
+            partial(self._work, choice.choice(actions), choice.choice(STEPS)),
+            partial(self._work, choice.choice(actions), choice.choice(STEPS)),
+            partial(self._webhook, intent, choice.random() / 20),
         ]
         if choice.random() < 0.3:
-            crowd.append(lambda pause=choice.random() / 20: self._join(intent, pause))
+            crowd.append(partial(self._join, intent, choice.random() / 20))
         choice.shuffle(crowd)
         with ThreadPoolExecutor(len(crowd)) as pool:
             for one in [pool.submit(work) for work in crowd]:
