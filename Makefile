@@ -6,9 +6,10 @@ STAMP := $(VENV)/.installed
 USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
+SOAK_ROUNDS ?= 3000
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak-ingest plans check format bench bench-ingest bench-reports accuracy clean
+.PHONY: help install demo dev test soak soak-ingest plans check format bench bench-ingest bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +39,10 @@ soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_S
 
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
+
+soak: install  ## thousands of random interleavings of repairs; SOAK_SEED=n begins at another seed
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
+		payments_pipeline_tests/remediation/test_soak.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .

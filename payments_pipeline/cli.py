@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from payments_pipeline import __version__
+from payments_pipeline.actions_cli import actions_app, activate
 from payments_pipeline.config import load_settings
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError
 
@@ -28,6 +29,8 @@ db_app = typer.Typer(help="The database: upgrade it, where it is, stop the embed
 app.add_typer(db_app, name="db")
 audit_app = typer.Typer(help="The audit trail of repairs.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+app.add_typer(actions_app, name="actions")
+app.command()(activate)
 
 AsOf = Annotated[
     str | None, typer.Option(help="Judge as of this time, e.g. 2026-11-01T12:00:00Z; default: now.", metavar="TIME")
@@ -75,6 +78,17 @@ def audit_verify() -> None:
         _say(f"BROKEN at row {checked.broken_at}; {checked.rows} rows before it are whole.")
         raise typer.Exit(1)
     _say(f"{checked.rows} rows are whole. Note the head elsewhere, to notice rows cut off later: {checked.head}")
+
+
+@audit_app.command("show")
+def audit_show(
+    user: Annotated[str | None, typer.Option(help="The application's id of a user.")] = None,
+    payment: Annotated[str | None, typer.Option(help="The application's id of a payment.")] = None,
+) -> None:
+    """Everything that was done about one user or one payment, oldest first. Exits with 1 when there is nothing."""
+    from payments_pipeline.repairs import run_timeline
+
+    raise typer.Exit(run_timeline(load_settings(), user=user, payment=payment))
 
 
 @app.command()

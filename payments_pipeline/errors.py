@@ -99,7 +99,27 @@ class PreconditionError(PermanentError):
 
 
 class UnclearOutcomeError(TransientError):
-    """A call that changes something may or may not have taken effect; read the object before anything else."""
+    """A call that changes something may or may not have taken effect; read the object before anything else.
+
+    Args:
+        answered: the other side did answer (5xx), and would give the same answer to the same idempotency key.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", answered: bool = False) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.answered = answered
+
+
+class RefusedError(PermanentError):
+    """The provider says that it did not do what it was asked for, and why.
+
+    Args:
+        code: the provider's own, e.g. ``payment_intent_unexpected_state``; empty when it gave none.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", code: str = "") -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.code = code
 
 
 class ChannelGoneError(PermanentError):

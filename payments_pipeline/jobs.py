@@ -20,8 +20,10 @@ from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
 from payments_pipeline.notify.outbox import deliver
-from payments_pipeline.remediation.actions import apply, propose, repair
+from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation.actions import apply, propose
 from payments_pipeline.remediation.planning import ActionView, plans
+from payments_pipeline.remediation.rounds import repair
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 
@@ -152,6 +154,7 @@ def repair_live_findings(
         dry_run=config.dry_run,
         limit=config.limit,
         contract_dir=settings.contract_dir,
+        desk=Desk(settings, clock.present, database.engine),
     )
     _show(context, summary.actions, config.dry_run)
 
@@ -218,20 +221,29 @@ def _repair_named(
     engine: Engine,
 ) -> list[ActionView]:
     """Repair the findings a person named; a dry run only reads. Returns how each action stands, or would stand."""
+    desk = Desk(settings, lambda: as_of, engine)
     if config.dry_run:
         with engine.connect() as connection:
-            views = [plan.view for plan in plans(connection, as_of=as_of, findings=findings)]
+            views = [plan.view for plan in plans(connection, as_of=as_of, findings=findings, desk=desk)]
     else:
-        stored = propose(engine, actor=config.actor, as_of=as_of, findings=findings)[: config.limit]
-        views = [_applied(view, config, settings, as_of, engine) for view in stored]
+        stored = propose(engine, actor=config.actor, as_of=as_of, findings=findings, desk=desk)[: config.limit]
+        views = [_applied(view, config, settings, as_of, engine=engine, desk=desk) for view in stored]
     _show(context, views, config.dry_run)
     return views
 
 
-def _applied(view: ActionView, config: RepairConfig, settings: Settings, as_of: datetime, engine: Engine) -> ActionView:
+def _applied(
+    view: ActionView, config: RepairConfig, settings: Settings, as_of: datetime, *, engine: Engine, desk: Desk
+) -> ActionView:
     assert view.action_id is not None  # noqa: S101  (propose returns stored actions only)
     result = apply(
-        engine, view.action_id, actor=config.actor, as_of=as_of, dry_run=False, contract_dir=settings.contract_dir
+        engine,
+        view.action_id,
+        actor=config.actor,
+        as_of=as_of,
+        dry_run=False,
+        contract_dir=settings.contract_dir,
+        desk=desk,
     )
     return replace(view, state=result.state, effects=result.effects, reason=result.reason)
 

@@ -15,7 +15,7 @@ from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.findings import refresh
 from payments_pipeline.reconcile import report_rows
-from payments_pipeline.remediation.actions import repair
+from payments_pipeline.remediation.rounds import repair
 from payments_pipeline.reports import load_reports, materialise
 from payments_pipeline_tests.conftest import AS_OF
 

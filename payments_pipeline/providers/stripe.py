@@ -80,6 +80,11 @@ class StripeProvider:
         self._feed = StripeFeed(StripeList(self._calls, clock, lambda: self._mode, "/v1/events"), clock)
 
     @property
+    def calls(self) -> StripeCalls:
+        """This account's calls, with its key, retries and pace."""
+        return self._calls
+
+    @property
     def reach(self) -> timedelta:
         """See `base.ChangeFeed.reach`."""
         return self._feed.reach

@@ -18,8 +18,10 @@ from payments_pipeline.errors import (
     GoneError,
     NotFoundError,
     PaymentsPipelineError,
+    RefusedError,
     ResponseError,
     TransientError,
+    UnclearOutcomeError,
 )
 from payments_pipeline.providers.http import Sleep, failure, parse_json, redact, retry_after, retrying
 from payments_pipeline.providers.limiter import RateLimiter
@@ -27,11 +29,13 @@ from payments_pipeline.providers.stripe_http import BodyKeeper
 
 NO_ROUTE = "404: Not Found"
 """All that servers on aiohttp, among them API-compatible ones, say of a path they do not know."""
+_UNDECIDED = frozenset({408, 409})
+_NOT_TAKEN = frozenset({401, 403, 429})
 LIMITED_REASON = "Stripe-Rate-Limited-Reason"
 
 
 class StripeCalls:
-    """GET requests with our retries: the library's own skip 429 and ignore Retry-After, so they are switched off.
+    """Requests, GETs with our retries: the library's own skip 429 and ignore Retry-After, so they are switched off.
 
     Args:
         limiter: paces the calls; None: they are not paced.
@@ -73,17 +77,66 @@ class StripeCalls:
         """
         return retrying(lambda: self._once(path, params), max_attempts=self._max_attempts, sleep=self._sleep)
 
-    def _once(self, path: str, params: Mapping[str, Any]) -> Any:
-        where = f"GET {path}"
+    def post(self, path: str, params: Mapping[str, Any], *, idempotency_key: str) -> str:
+        """One POST, sent once, its body left unread: what came of it is read from the object itself.
+
+        Returns:
+            Stripe's id of the request; empty when it named none.
+
+        Raises:
+            UnclearOutcomeError, TransientError, RefusedError, CredentialsError: see `stripe_writes.StripeWrites.send`.
+        """
+        where = f"stripe POST {path}"
+        limiter = self._paced(path)
+        try:
+            answer = self._client.raw_request("post", path, idempotency_key=idempotency_key, **params)
+        except stripe.APIConnectionError as error:
+            raise unclear(f"No answer from Stripe ({type(error).__name__}).", where) from error
+        except stripe.StripeError as error:
+            if _is_limited(error) and limiter is not None:
+                _slow_down(limiter, error)
+            raise self._not_done(error, where) from error
+        return str(answer.request_id or "")
+
+    def _not_done(self, error: stripe.StripeError, where: str) -> PaymentsPipelineError:
+        """What an error answer to a POST says about its effect."""
+        status = 429 if _is_limited(error) else error.http_status or 0
+        message = redact(error.user_message or "", [self._api_key])
+        if status in _UNDECIDED or not 400 <= status < 500:  # noqa: PLR2004
+            answered = status >= 500  # noqa: PLR2004  (409: a call with this key is still under way)
+            return unclear(f"Stripe answered {status}: {message}.", where, answered=answered)
+        if status in _NOT_TAKEN:
+            return failure(
+                status,
+                system="stripe",
+                where=where.removeprefix("stripe "),
+                message=message,
+                headers=error.headers or {},
+                key_hint=self._key_hint,
+            )
+        return RefusedError(
+            f"Stripe refused ({error.code or status}): {message}",
+            where=where,
+            remedy="Look at the object at Stripe.",
+            code=str(error.code or ""),
+        )
+
+    def _paced(self, path: str) -> RateLimiter | None:
+        """Waits for this call's slot; the limiter to tell of a 429."""
         limiter = self._limiter.at(_endpoint(path)) if self._limiter is not None else None
         if limiter is not None:
             limiter.acquire()
+        return limiter
+
+    def _once(self, path: str, params: Mapping[str, Any]) -> Any:
+        where = f"GET {path}"
+        limiter = self._paced(path)
         try:
             self._client.raw_request("get", path, **params)
         except stripe.APIConnectionError as error:
             raise self._unreachable(error, where) from error
         except stripe.StripeError as error:
-            limited = error.code == "rate_limit" or isinstance(error, stripe.RateLimitError)
+            limited = _is_limited(error)
             if limited and limiter is not None:
                 _slow_down(limiter, error)
             made = failure(
@@ -141,6 +194,17 @@ def _says_gone(body: Mapping[str, Any], path: str) -> bool:
     names = [unquote(part).lower() for part in path.split("/")[3:]]
     no_such = words.startswith("no such") and any(name and name in words for name in names)
     return body.get("type") == "invalid_request_error" and (no_such or words == "not found")
+
+
+def unclear(what: str, where: str, *, answered: bool = False) -> UnclearOutcomeError:
+    """The error of a call that may or may not have taken effect."""
+    return UnclearOutcomeError(
+        what, where=where, remedy="Nobody need do anything: it is settled by reading.", answered=answered
+    )
+
+
+def _is_limited(error: stripe.StripeError) -> bool:
+    return error.code == "rate_limit" or isinstance(error, stripe.RateLimitError)
 
 
 def _endpoint(path: str) -> str:

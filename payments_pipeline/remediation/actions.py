@@ -1,16 +1,15 @@
 """The life of an action: proposed, applied and verified; or rejected, or failed. Each step leaves an audit row.
 
-Belongs here: locks, preconditions, policy, caps, outcomes. Does not belong here: what a repair does (one module a kind)
-or which findings ask for one (planning.py). An action is applied in one transaction together with its outcome and its
-audit row, so a process that dies half-way has done nothing, and repeating is harmless. Locks are taken in one order:
-action, target, audit chain.
+Belongs here: proposing, applying one action. Does not belong here: what a repair does (one module a kind), which
+findings ask for one (planning.py), what people decide (oversight.py), how a provider is asked (effects.py), and rounds
+of many (rounds.py). An action that changes the application only is applied in one transaction together with its
+outcome and its audit row, so a process that dies half-way has done nothing, and repeating is harmless.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,40 +19,95 @@ from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import OperationalError, StatementError
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PaymentsPipelineError, PermanentError, PreconditionError, TransientError
+from payments_pipeline.errors import (
+    ConfigurationError,
+    PaymentsPipelineError,
+    PermanentError,
+    PreconditionError,
+    TransientError,
+)
+from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation.effects import Job, Step, carry_out, unwatched
 from payments_pipeline.remediation.facts import Facts, canonical, changes, digest
-from payments_pipeline.remediation.kinds import Order
+from payments_pipeline.remediation.gate import held_back, over_caps, stopped
+from payments_pipeline.remediation.kinds import Order, ProviderKind
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
-from payments_pipeline.remediation.planning import OFF, ActionView, Plan, plans, policies
+from payments_pipeline.remediation.oversight import named_person
+from payments_pipeline.remediation.planning import ActionView, Plan, plan_of, plans
+from payments_pipeline.remediation.policy import policies, policy_for
 from payments_pipeline.remediation.registry import KINDS
 from payments_pipeline.remediation.writeback import writeback
 
 LOCK_TIMEOUT = "10s"
-_OPEN = frozenset({"proposed", "approved"})
+NO_DESK = "No provider may be asked from here: the action needs one."
 
 
-@dataclass(frozen=True, slots=True)
-class RepairSummary:
-    """One run of `repair`: counts, and every action it looked at, as it stands now."""
-
-    planned: int
-    verified: int
-    rejected: int
-    failed: int
-    actions: Sequence[ActionView]
-
-
-def propose(engine: Engine, *, actor: str, as_of: datetime, findings: Sequence[int] | None = None) -> list[ActionView]:
+def propose(
+    engine: Engine,
+    *,
+    actor: str,
+    as_of: datetime,
+    findings: Sequence[int] | None = None,
+    desk: Desk | None = None,
+) -> list[ActionView]:
     """Store a proposal for each live finding that names a repair which is due and allowed.
 
     Args:
         actor: who proposes.
         findings: only these; None: all.
+        desk: where providers are asked; None: repairs that must ask are not proposed.
 
     Returns:
         The live action of each such finding, new or there already. Proposing twice changes nothing.
     """
-    return [view for view in _propose(engine, _named(actor), as_of, findings) if view.action_id is not None]
+    return [
+        view for view in propose_all(engine, named_person(actor), as_of, findings, desk) if view.action_id is not None
+    ]
+
+
+def propose_target(
+    engine: Engine,
+    kind: str,
+    target: Mapping[str, str],
+    *,
+    actor: str,
+    as_of: datetime,
+    reason: str,
+    desk: Desk | None = None,
+    dry_run: bool = False,
+) -> ActionView:
+    """Propose a repair of what a person names, without a finding.
+
+    Args:
+        target: whom or what, as the kind names it, e.g. ``{"payment_id": "42"}``.
+        dry_run: only say what it would be; the view then has no action_id.
+
+    Returns:
+        The proposal; or one that is rejected, not stored, with the reason why it is not due.
+
+    Raises:
+        PermanentError: the kind is unknown or off, nothing usable is named as the target, or nobody as the actor.
+    """
+    found = KINDS.get(kind)
+    chosen = None if found is None else found.target(target)
+    if found is None or chosen is None:
+        raise PermanentError(
+            f"No repair {kind} of {dict(target)}.", remedy=f"Kinds: {', '.join(sorted(KINDS))}; name its target."
+        )
+    order = Order(named_person(actor), as_of, reason)
+    with engine.begin() as connection:
+        if dry_run:
+            connection.execute(named("remediation/read_only.sql"))
+        if policy_for(policies(connection), kind, None).mode == "off":
+            raise PermanentError(
+                f"Policy for {kind} is off.", where="recon.policies", remedy="Change the policy first."
+            )
+        plan = plan_of(connection, found, chosen, as_of=as_of, reason=f"{order.actor}: {reason}", desk=desk)
+        if dry_run or plan.facts is None:
+            return plan.view
+        view = _store(connection, plan, order.actor, as_of)
+        record(connection, view, order, before=plan.facts, after=None)
+    return view
 
 
 def apply(
@@ -64,6 +118,8 @@ def apply(
     as_of: datetime,
     dry_run: bool,
     contract_dir: Path | None = None,
+    desk: Desk | None = None,
+    step: Step = unwatched,
 ) -> ActionResult:
     """Make one repair, or say what it would do.
 
@@ -74,69 +130,49 @@ def apply(
         actor: who applies.
         dry_run: read only, and return the effects.
         contract_dir: the company's own write-back statements; None: the shipped ones.
+        desk: where providers are asked; None: nowhere.
+        step: told each step that a provider's repair has completed.
 
     Raises:
         PermanentError: there is no such action, or no actor is named.
-        TransientError: a lock could not be had in time, or the connection was lost; nothing was written.
+        TransientError: a lock could not be had in time, or a connection was lost; what was begun is settled later.
     """
     statement = "remediation/read_action.sql" if dry_run else "remediation/lock_action.sql"
+    kind = None if dry_run else KINDS.get(_kind_of(engine, action_id))
     try:
+        if isinstance(kind, ProviderKind):
+            if desk is None:
+                raise ConfigurationError(NO_DESK, where=kind.name, remedy="Configure the provider's key.")
+            statements = partial(writeback, contract_dir=contract_dir)
+            return carry_out(Job(engine, action_id, kind, desk, named_person(actor), as_of, statements, step))
         with engine.begin() as connection:
             if dry_run:
                 connection.execute(named("remediation/read_only.sql"))
             connection.execute(named("remediation/lock_timeout.sql"), {"duration": LOCK_TIMEOUT})
+            halted = stopped(connection, hold=not dry_run)
             action = connection.execute(named(statement), {"action_id": action_id}).one_or_none()
             if action is None:
                 raise PermanentError(f"There is no action {action_id}.", where="recon.actions")
+            if halted is not None:
+                return ActionResult(action_id, action.state, action.effects, halted, dry_run)
             if dry_run:
-                return _rehearse(connection, action, as_of)
-            return _apply(connection, action, _order(action, _named(actor), as_of), contract_dir)
+                return rehearse(connection, action, as_of, desk)
+            return _apply(connection, action, _order(action, named_person(actor), as_of), contract_dir, desk)
     except OperationalError as error:
         raise TransientError(
             f"The database did not let us apply it: {_first_line(error)}.",
             where=f"action {action_id}",
-            remedy="Nothing was written; apply it again.",
+            remedy="Apply it again; what a provider was asked for meanwhile is settled by reading.",
         ) from error
 
 
-def repair(
-    engine: Engine,
-    *,
-    as_of: datetime,
-    actor: str,
-    dry_run: bool,
-    limit: int | None = None,
-    contract_dir: Path | None = None,
-) -> RepairSummary:
-    """Propose what is due and, where policy is auto, apply it, up to the policy's `max_per_run` of each kind.
-
-    Args:
-        dry_run: write nothing at all; the summary says what would be planned, and what is not due any more.
-        limit: apply at most this many altogether.
-    """
-    if dry_run:
-        return _summary(_rehearse_all(engine, as_of))
-    views = _propose(engine, _named(actor), as_of, None)
-    with engine.connect() as connection:
-        allowed = policies(connection)
-    applied: Counter[str] = Counter()
-    outcomes = []
-    for view in views:
-        policy = allowed.get(view.kind, OFF)
-        room = applied[view.kind] < policy.max_per_run and (limit is None or applied.total() < limit)
-        if view.action_id is None or policy.mode != "auto" or not room:
-            outcomes.append(view)
-            continue
-        applied[view.kind] += 1
-        outcomes.append(_applied(engine, view, actor, as_of, contract_dir))
-    return _summary(outcomes)
-
-
-def _propose(engine: Engine, actor: str, as_of: datetime, findings: Sequence[int] | None) -> list[ActionView]:
-    """As `propose`, with the rejected ones."""
+def propose_all(
+    engine: Engine, actor: str, as_of: datetime, findings: Sequence[int] | None, desk: Desk | None
+) -> list[ActionView]:
+    """As `propose`, with those that are not due: rejected, and not stored."""
     with engine.begin() as connection:
         connection.execute(named("remediation/propose_lock.sql"))
-        found = plans(connection, as_of=as_of, findings=findings)
+        found = plans(connection, as_of=as_of, findings=findings, desk=desk)
         stored = [_store(connection, plan, actor, as_of) for plan in found]
         for view, plan in zip(stored, found, strict=True):
             if plan.facts is not None:
@@ -158,27 +194,35 @@ def _store(connection: Connection, plan: Plan, actor: str, as_of: datetime) -> A
         "actor": actor,
         "at": as_of,
         "reason": view.reason,
+        "report": view.report,
+        "amount": view.stake and view.stake.amount,
+        "currency": view.stake and view.stake.currency,
+        "expires_at": as_of + policy_for(policies(connection), view.kind, view.report).expires_after,
     }
     return replace(view, action_id=connection.execute(named("remediation/insert_action.sql"), row).scalar_one())
 
 
-def _apply(connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None) -> ActionResult:
-    if (held_back := _held_back(connection, action)) is not None:
-        return ActionResult(action.action_id, action.state, action.effects, held_back)
+def _apply(
+    connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None, desk: Desk | None
+) -> ActionResult:
+    if (reason := held_back(connection, action, at=order.at)) is not None:
+        return ActionResult(action.action_id, action.state, action.effects, reason)
     kind, statements = KINDS[action.kind], partial(writeback, contract_dir=contract_dir)
     kind.lock(connection, action.target, statements)
-    before = kind.read(connection, action.target, as_of=order.at)
+    before = kind.read(connection, action.target, as_of=order.at, desk=desk)
     if (objection := _objection(action, before, order.at)) is not None:
         return finish(connection, action, order, Outcome("rejected", before, before, objection))
+    if (reason := over_caps(connection, action, at=order.at)) is not None:
+        return ActionResult(action.action_id, action.state, action.effects, reason)
     effects = kind.plan(before, as_of=order.at)
     try:
         with connection.begin_nested():
             kind.apply(connection, before, order, statements)
-            after = kind.read(connection, action.target, as_of=order.at)
+            after = kind.read(connection, action.target, as_of=order.at, desk=desk)
             if (complaint := kind.verify(before, after)) is not None:
                 raise PreconditionError(complaint, remedy="Check the write-back statements against the views.")
-    except OperationalError:
-        raise  # a lock or the connection: the whole transaction is repeated later
+    except (OperationalError, TransientError):
+        raise  # a lock, the connection or a provider: the whole transaction is repeated later
     except StatementError as error:
         return finish(connection, action, order, Outcome("failed", before, before, _first_line(error)))
     except PaymentsPipelineError as error:
@@ -186,44 +230,17 @@ def _apply(connection: Connection, action: Row[Any], order: Order, contract_dir:
     return finish(connection, action, order, Outcome("verified", before, after, effects=effects))
 
 
-def _rehearse(connection: Connection, action: Row[Any], as_of: datetime) -> ActionResult:
-    if (held_back := _held_back(connection, action)) is not None:
-        return ActionResult(action.action_id, action.state, action.effects, held_back, dry_run=True)
+def rehearse(connection: Connection, action: Row[Any], as_of: datetime, desk: Desk | None) -> ActionResult:
+    """What would become of a stored action; writes nothing."""
+    if (reason := held_back(connection, action, at=as_of)) is not None:
+        return ActionResult(action.action_id, action.state, action.effects, reason, dry_run=True)
     kind = KINDS[action.kind]
-    facts = kind.read(connection, action.target, as_of=as_of)
+    facts = kind.read(connection, action.target, as_of=as_of, desk=desk)
     objection = _objection(action, facts, as_of)
     if objection is not None:
         return ActionResult(action.action_id, "rejected", [], objection, dry_run=True)
     effects = kind.plan(facts, as_of=as_of)
     return ActionResult(action.action_id, "verified", effects, action.reason, dry_run=True)
-
-
-def _rehearse_all(engine: Engine, as_of: datetime) -> list[ActionView]:
-    views = []
-    with engine.begin() as connection:
-        connection.execute(named("remediation/read_only.sql"))
-        for plan in plans(connection, as_of=as_of, findings=None):
-            view = plan.view
-            if view.action_id is not None:
-                parameters = {"action_id": view.action_id}
-                action = connection.execute(named("remediation/read_action.sql"), parameters).one()
-                result = _rehearse(connection, action, as_of)
-                state = "rejected" if result.state == "rejected" else view.state
-                view = replace(view, effects=result.effects, state=state, reason=result.reason)
-            views.append(view)
-    return views
-
-
-def _held_back(connection: Connection, action: Row[Any]) -> str | None:
-    """Why this action may not run now, whatever the world looks like."""
-    if action.state not in _OPEN:
-        return action.reason or f"It is {action.state} already."
-    policy = policies(connection).get(action.kind, OFF)
-    if action.kind not in KINDS or policy.mode == "off":
-        return f"Policy for {action.kind} is off."
-    if policy.approvals > 0 and action.state != "approved":
-        return f"Policy for {action.kind} asks for {policy.approvals} approval(s)."
-    return None
 
 
 def _objection(action: Row[Any], facts: Facts, as_of: datetime) -> str | None:
@@ -235,30 +252,15 @@ def _objection(action: Row[Any], facts: Facts, as_of: datetime) -> str | None:
     return f"Changed since it was planned: {'; '.join(changes(action.precondition, facts)) or 'details'}."
 
 
-def _applied(engine: Engine, view: ActionView, actor: str, as_of: datetime, contract_dir: Path | None) -> ActionView:
-    assert view.action_id is not None  # noqa: S101  (stored by _propose)
-    try:
-        result = apply(engine, view.action_id, actor=actor, as_of=as_of, dry_run=False, contract_dir=contract_dir)
-    except TransientError as error:
-        return replace(view, state="failed", reason=str(error))  # stays proposed in the database: the next run tries
-    return replace(view, state=result.state, effects=result.effects or view.effects, reason=result.reason)
-
-
-def _summary(views: Sequence[ActionView]) -> RepairSummary:
-    states = Counter(view.state for view in views)
-    planned = sum(view.action_id is not None or view.state == "proposed" for view in views)
-    return RepairSummary(planned, states["verified"], states["rejected"], states["failed"], views)
+def _kind_of(engine: Engine, action_id: int) -> str:
+    with engine.connect() as connection:
+        row = connection.execute(named("remediation/read_action.sql"), {"action_id": action_id}).one_or_none()
+    return "" if row is None else str(row.kind)
 
 
 def _order(action: Row[Any], actor: str, as_of: datetime) -> Order:
     subject = f"finding {action.finding_id}, " if action.finding_id is not None else ""
     return Order(actor, as_of, f"{action.reason or action.kind} ({subject}action {action.action_id})")
-
-
-def _named(actor: str) -> str:
-    if not actor.strip():
-        raise PermanentError("Nobody is named as the actor.", remedy="Pass who proposes or applies.")
-    return actor
 
 
 def _first_line(error: StatementError) -> str:

@@ -15,13 +15,14 @@ from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PreconditionError
+from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
-from payments_pipeline.remediation.kinds import Order, Writeback
+from payments_pipeline.remediation.kinds import Money, Order, Writeback
 
 TOLERANCE = Decimal("0.02")  # by how much a deposit may be short; the default of the report's parameter
 PERIODS = frozenset({"day", "week", "month", "quarter", "year", "lifetime"})
 _CANCELED = frozenset({"canceled", "cancelled"})
-_BARRED = frozenset({"suspended", "banned", "blocked", "deleted", "closed", "locked"})
+BARRED = frozenset({"suspended", "banned", "blocked", "deleted", "closed", "locked"})
 _DATES = ("last_payment_date", "payment_due_date", "subscription_renewal_date")
 
 
@@ -41,8 +42,11 @@ class ActivateSubscription:
         """Lock the user. Webhooks that update a payment and then its user wait here, and win by coming last."""
         connection.execute(writeback("lock_user"), {"user_id": target["user_id"]})
 
-    def read(self, connection: Connection, target: Mapping[str, str], *, as_of: datetime) -> Facts:
+    def read(
+        self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
+    ) -> Facts:
         """``user``, ``payment`` (newest paid one that runs), ``ended`` (event since), ``asked`` (target's payment)."""
+        del desk  # what providers said when they were last read decides: access costs no money
         user = {"user_id": target["user_id"]}
         payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE, "as_of": as_of})
         ended = asked = None
@@ -53,6 +57,11 @@ class ActivateSubscription:
             asked = _row(connection, "payment_states", {"payment_id": target["payment_id"]})
         facts = {"user": _row(connection, "activation_user", user), "payment": payment, "ended": ended}
         return {"user_id": target["user_id"], "asked": asked, **facts}
+
+    def stake(self, facts: Facts) -> Money | None:
+        """None: no money moves."""
+        del facts
+        return None
 
     def check(self, facts: Facts, *, as_of: datetime) -> str | None:
         """The gap rule, in the order in which people would ask."""
@@ -157,7 +166,7 @@ def _exempt(user: Facts | None, as_of: datetime) -> str | None:
         return "The user is an internal account."
     if _after(user["access_override_until"], as_of):
         return f"An administrator has granted access until {user['access_override_until']}."
-    if user["subscription_status"] in _BARRED:
+    if user["subscription_status"] in BARRED:
         return f"The user is {user['subscription_status']}: a person must decide."
     return None
 

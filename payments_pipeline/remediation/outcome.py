@@ -5,7 +5,7 @@ Belongs here: the two writes that end every step. Does not belong here: deciding
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,27 +38,40 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended: verified, rejected or failed; the facts before and after; why, unless verified."""
+    """How one attempt ended: verified, rejected or failed; the facts before and after; why, unless verified.
+
+    `provider` is what was asked of a provider, with its id of the request; None: nothing was asked.
+    """
 
     state: str
     before: Facts
     after: Facts
     reason: str | None = None
     effects: Sequence[Facts] = ()
+    provider: Mapping[str, Any] | None = None
 
 
 def finish(connection: Connection, action: Row[Any], order: Order, outcome: Outcome) -> ActionResult:
     """End an action for good, with its audit row."""
-    result = canonical({"actor": order.actor, "effects": outcome.effects})
+    provider = {} if outcome.provider is None else {"provider": dict(outcome.provider)}
+    result = canonical({"actor": order.actor, "effects": outcome.effects, **provider})
     row = {"action_id": action.action_id, "state": outcome.state, "reason": outcome.reason}
     connection.execute(named("remediation/finish_action.sql"), row | {"result": result, "at": order.at})
     reason = outcome.reason or action.reason
     view = replace(view_of(action), effects=outcome.effects, state=outcome.state, reason=reason)
-    record(connection, view, order, before=outcome.before, after=outcome.after)
+    record(connection, view, order, before=outcome.before, after=outcome.after, provider=outcome.provider)
     return ActionResult(action.action_id, outcome.state, outcome.effects, reason)
 
 
-def record(connection: Connection, view: ActionView, order: Order, *, before: Facts, after: Facts | None) -> None:
+def record(
+    connection: Connection,
+    view: ActionView,
+    order: Order,
+    *,
+    before: Facts,
+    after: Facts | None,
+    provider: Mapping[str, Any] | None = None,
+) -> None:
     """The audit row of an action that has just reached `view.state`."""
     audit.append(
         connection,
@@ -72,5 +85,5 @@ def record(connection: Connection, view: ActionView, order: Order, *, before: Fa
         reason=view.reason,
         before=before,
         after=after,
-        details={"kind": view.kind, "effects": view.effects},
+        details={"kind": view.kind, "effects": view.effects} | ({} if provider is None else {"provider": provider}),
     )

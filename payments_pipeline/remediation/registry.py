@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from payments_pipeline.remediation.activate_by_hand import ActivateByHand
 from payments_pipeline.remediation.activate_subscription import ActivateSubscription
+from payments_pipeline.remediation.capture_payment import CapturePayment
+from payments_pipeline.remediation.confirm_crypto_payment import ConfirmCryptoPayment
+from payments_pipeline.remediation.expire_payment import ExpirePayment
+from payments_pipeline.remediation.findings_by_hand import ResolveFinding, SnoozeFinding
 from payments_pipeline.remediation.kinds import ActionKind
+from payments_pipeline.remediation.refund_payment import RefundPayment
+from payments_pipeline.remediation.release_authorization import ReleaseAuthorization
+from payments_pipeline.remediation.revoke_access import RevokeAccess
+from payments_pipeline.remediation.sync_payment_status import SyncPaymentStatus
 
-KINDS: Mapping[str, ActionKind] = {kind.name: kind for kind in (ActivateSubscription(),)}
+_ALL: tuple[ActionKind, ...] = (
+    ActivateSubscription(),
+    ActivateByHand(),
+    SyncPaymentStatus(),
+    CapturePayment(),
+    ReleaseAuthorization(),
+    RefundPayment(),
+    ConfirmCryptoPayment(),
+    ExpirePayment(),
+    RevokeAccess(),
+    ResolveFinding(),
+    SnoozeFinding(),
+)
+KINDS: Mapping[str, ActionKind] = {kind.name: kind for kind in _ALL}

@@ -13,7 +13,18 @@ from sqlalchemy import TextClause, text
 from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import SchemaError
 
-STATEMENTS = ("lock_user", "activate_user", "insert_subscription_event")
+STATEMENTS = (
+    "lock_user",
+    "activate_user",
+    "insert_subscription_event",
+    "lock_payment",
+    "lock_booking",
+    "set_payment_state",
+    "cancel_booking",
+    "lock_payment_row",
+    "revoke_user",
+    "confirm_crypto_payment",
+)
 
 
 def writeback(name: str, contract_dir: Path | None) -> TextClause:

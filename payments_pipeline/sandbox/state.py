@@ -83,6 +83,7 @@ class StripeState:
         api_version: version in which new events are rendered.
         sequence: how many ids were handed out by operations (stripe_ledger.py).
         expired_keys: answered as expired, while other unknown keys are answered as invalid.
+        moves: what calls over HTTP really did, once each: capture, cancel or refund, the payment intent, minor units.
         idempotency: by key: fingerprint of the first request, status, body and request id of its stored answer.
     """
 
@@ -105,6 +106,7 @@ class StripeState:
     api_version: str = "2026-10-28.endive"
     sequence: int = 0
     expired_keys: set[str] = field(default_factory=set)
+    moves: list[tuple[str, str, int]] = field(default_factory=list)
     idempotency: dict[str, tuple[str, int, bytes, str]] = field(default_factory=dict)
 
 

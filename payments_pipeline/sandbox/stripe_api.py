@@ -64,6 +64,9 @@ class StripeApi:
             case "POST", ["v1", "payment_intents", object_id, ("capture" | "cancel") as action]:
                 reply = stripe_writes.perform(self._state, action, object_id, call, request_id)
                 return _expanded_write(state, reply, call)
+            case "POST", ["v1", "refunds"]:
+                intent = dict(call.form()).get("payment_intent", "")
+                return stripe_writes.perform(self._state, "refund", intent, call, request_id)
         raise unknown_url(call)
 
     def _read(self, state: StripeState, parts: list[str], call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""Stripe's capture and cancel over HTTP: their parameters, their refusals, and idempotency keys.
+"""Stripe's capture, cancel and refund over HTTP: their parameters, their refusals, and idempotency keys.
 
 Belongs here: POST requests. Does not belong here: authentication and routes (stripe_api.py), or what a capture changes
 (stripe_life_payments.py).
@@ -8,6 +8,7 @@ Sources: https://docs.stripe.com/api/payment_intents/capture, …/cancel, https:
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Literal
 
 from payments_pipeline.sandbox.state import Json, SandboxState, StripeState
@@ -16,7 +17,7 @@ from payments_pipeline.sandbox.stripe_life import StripeLife
 from payments_pipeline.sandbox.stripe_life_payments import CANCELLABLE
 from payments_pipeline.sandbox.wire import Call, RefusalError, Reply, json_reply
 
-Action = Literal["capture", "cancel"]
+Action = Literal["capture", "cancel", "refund"]
 
 MAX_KEY_LENGTH = 255
 KNOWN = {
@@ -25,6 +26,7 @@ KNOWN = {
          "statement_descriptor", "statement_descriptor_suffix", "transfer_data"}
     ),
     "cancel": frozenset({"cancellation_reason", "expand"}),
+    "refund": frozenset({"amount", "charge", "expand", "metadata", "payment_intent", "reason"}),
 }  # fmt: skip
 CANCELLATION_REASONS = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
 
@@ -47,13 +49,18 @@ def perform(sandbox: SandboxState, action: Action, intent_id: str, call: Call, r
         intent = state.payment_intents.get(intent_id)
         if intent is None:
             raise not_found("payment_intent", intent_id, param="intent")
+        amount = 0
         if action == "capture":
             amount = _capturable(state, intent, params.get("amount_to_capture"), int(now.timestamp()))
-            intent = StripeLife(sandbox).capture(intent_id, at=now, amount=amount)
-        else:
+            changed = StripeLife(sandbox).capture(intent_id, at=now, amount=amount)
+        elif action == "cancel":
             _check_cancellable(intent)
-            intent = StripeLife(sandbox).cancel(intent_id, at=now, reason=params.get("cancellation_reason"))
-        reply = json_reply(200, intent)
+            changed = StripeLife(sandbox).cancel(intent_id, at=now, reason=params.get("cancellation_reason"))
+        else:
+            changed = _refunded(sandbox, intent, params, now)
+            amount = changed["amount"]
+        state.moves.append((action, intent_id, amount))
+        reply = json_reply(200, changed)
     except RefusalError as refusal:
         reply = refusal.reply
     remember(state, call, reply, request_id)
@@ -98,9 +105,9 @@ def _parameters(action: Action, call: Call) -> dict[str, str]:
     for name in params:
         if name.partition("[")[0] not in KNOWN[action]:
             raise refuse(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
-    amount = params.get("amount_to_capture", "1")
-    if not amount.lstrip("-").isdigit():
-        raise refuse(400, f"Invalid integer: {amount}", code="parameter_invalid_integer", param="amount_to_capture")
+    for name in ("amount_to_capture", "amount"):
+        if not params.get(name, "1").lstrip("-").isdigit():
+            raise refuse(400, f"Invalid integer: {params[name]}", code="parameter_invalid_integer", param=name)
     reason = params.get("cancellation_reason")
     if reason is not None and reason not in CANCELLATION_REASONS:
         raise refuse(
@@ -153,6 +160,25 @@ def _check_cancellable(intent: Json) -> None:
             f"of the following statuses may be canceled: {', '.join(CANCELLABLE)}.",
             code="payment_intent_unexpected_state", payment_intent=intent,
         )  # fmt: skip
+
+
+def _refunded(sandbox: SandboxState, intent: Json, params: dict[str, str], now: datetime) -> Json:
+    """The new refund; its metadata as sent."""
+    charge = sandbox.stripe.charges.get(str(intent.get("latest_charge")))
+    if charge is None or not charge["captured"]:
+        raise refuse(400, "This PaymentIntent does not have a successful charge to refund.",
+                     code="charge_not_refundable", payment_intent=intent)  # fmt: skip
+    left = charge["amount_captured"] - charge["amount_refunded"]
+    if left < 1:
+        raise refuse(400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+    amount = int(params.get("amount", left))
+    if not 0 < amount <= left:
+        raise refuse(400, f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
+                     code="amount_too_large", param="amount")  # fmt: skip
+    made = StripeLife(sandbox).refund(charge["id"], at=now, amount=amount)
+    named = {name[9:-1]: value for name, value in params.items() if name.startswith("metadata[")}
+    sandbox.stripe.refunds[made["id"]] = {**made, "metadata": {**made.get("metadata", {}), **named}}
+    return sandbox.stripe.refunds[made["id"]]
 
 
 def _capture_before(charge: Json | None) -> int | None:

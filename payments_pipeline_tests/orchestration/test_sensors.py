@@ -157,7 +157,7 @@ def test_policy_is_the_gate_of_the_repair_sensor(
     instance: dg.DagsterInstance, engine: Engine, settings: Settings, mode: str
 ) -> None:
     _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
-    _execute(engine, text("UPDATE recon.policies SET mode = :mode"), mode=mode)
+    _execute(engine, text("UPDATE recon.policies SET mode = :mode WHERE action = 'activate_subscription'"), mode=mode)
 
     assert not _tick(repairs_due, instance, settings).run_requests
 

@@ -13,11 +13,12 @@ from sqlalchemy import Engine, text
 from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import PermanentError, SchemaError, TransientError
 from payments_pipeline.remediation import actions, audit
-from payments_pipeline.remediation.actions import RepairSummary, apply, propose, repair
+from payments_pipeline.remediation.actions import apply, propose
 from payments_pipeline.remediation.planning import MOST_FAILURES
+from payments_pipeline.remediation.rounds import RepairSummary, repair
 from payments_pipeline.remediation.writeback import STATEMENTS, writeback
 from payments_pipeline_tests.conftest import AS_OF
-from payments_pipeline_tests.remediation.conftest import Town
+from payments_pipeline_tests.remediation.town import Town
 
 
 def run(
@@ -31,7 +32,12 @@ def counts(summary: RepairSummary) -> tuple[int, int, int, int]:
 
 
 def mode(town: Town, word: str, cap: int = 500, approvals: int = 0) -> None:
-    town.run("UPDATE recon.policies SET mode = :m, max_per_run = :c, approvals = :a", m=word, c=cap, a=approvals)
+    town.run(
+        "UPDATE recon.policies SET mode = :m, max_per_run = :c, approvals = :a WHERE action = 'activate_subscription'",
+        m=word,
+        c=cap,
+        a=approvals,
+    )
 
 
 def test_repair_twice_is_harmless(engine: Engine, town: Town) -> None:

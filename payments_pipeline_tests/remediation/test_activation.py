@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from payments_pipeline.remediation.actions import apply, propose, repair
+from payments_pipeline.remediation.actions import apply, propose
 from payments_pipeline.remediation.outcome import ActionResult
+from payments_pipeline.remediation.rounds import repair
 from payments_pipeline_tests.conftest import AS_OF
-from payments_pipeline_tests.remediation.conftest import PLANS, Town
+from payments_pipeline_tests.remediation.town import PLANS, Town
 
 ACTOR = "kim@ops"
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from payments_pipeline.db.sql import read_sql
 from payments_pipeline.remediation.activate_subscription import TOLERANCE, ActivateSubscription
 from payments_pipeline_tests.conftest import AS_OF
-from payments_pipeline_tests.remediation.conftest import PLANS, Town
+from payments_pipeline_tests.remediation.town import PLANS, Town
 
 APP_STATUSES = ["completed", "completed", "pending", "refunded", "failed", "strange"]
 PROVIDER_STATES = ["paid", "paid", "paid", "pending", "refunded", "authorized", "partially_paid", "unknown"]

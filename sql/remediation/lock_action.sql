@@ -9,7 +9,16 @@ SELECT
     a.effects,
     a.state,
     a.proposed_by,
-    a.reason
+    a.proposed_at,
+    a.reason,
+    a.report,
+    a.amount,
+    a.currency,
+    a.expires_at,
+    a.attempts,
+    a.intent,
+    a.leased_by,
+    coalesce(a.leased_until, '-infinity') > clock_timestamp() AS is_leased
 FROM recon.actions AS a
 WHERE a.action_id = :action_id
 FOR UPDATE;

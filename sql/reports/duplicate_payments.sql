@@ -18,7 +18,7 @@ params:
   period_share: 0.5
   lookback_days: 180
   tolerance: 0.02
-action: null
+action: refund_payment
 columns:
   user_id: The user.
   username: The user's name in the application.

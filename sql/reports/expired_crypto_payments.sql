@@ -15,7 +15,7 @@ params:
   grace_minutes: 60
   days: 7
   open_days: 90
-action: null
+action: expire_payment
 columns:
   payment_id: The application's id of the payment.
   provider: Who should have got the money.

@@ -14,7 +14,7 @@ unconfigured: withhold
 params:
   grace_minutes: 15
   tolerance: 0.02
-action: null
+action: confirm_crypto_payment
 columns:
   payment_id: The application's id of the payment.
   provider: Where the money came.

@@ -13,7 +13,7 @@ coverage:
 unconfigured: withhold
 params:
   grace_minutes: 60
-action: null
+action: release_authorization
 columns:
   provider: Who holds the money.
   provider_ref: The provider's id of the hold.

@@ -16,7 +16,7 @@ unconfigured: withhold
 params:
   grace_seconds: 300
   tolerance: 0.02
-action: null
+action: sync_payment_status
 columns:
   provider: Who took the money.
   provider_ref: The provider's id of the payment or deposit.

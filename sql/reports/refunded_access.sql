@@ -16,7 +16,7 @@ unconfigured: judge
 params:
   grace_seconds: 300
   tolerance: 0.02
-action: null
+action: revoke_access
 columns:
   user_id: The user.
   username: The user's name in the application.

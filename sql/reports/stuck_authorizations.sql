@@ -16,7 +16,7 @@ params:
   lead_hours: 48
   max_age_days: 7
   grace_minutes: 60
-action: null
+action: capture_payment
 columns:
   provider: Who holds the money.
   provider_ref: The provider's id of the hold.

@@ -17,7 +17,7 @@ params:
   grace_seconds: 300
   processing_days: 14
   tolerance: 0.02
-action: null
+action: revoke_access
 columns:
   user_id: The user.
   username: The user's name in the application.

@@ -9,7 +9,12 @@ WITH candidates AS (
             WHERE a.finding_id = f.finding_id AND a.kind = f.action AND a.state IN ('rejected', 'failed')
         ) AS attempts
     FROM recon.findings AS f
-    INNER JOIN recon.policies AS p ON f.action = p.action
+    INNER JOIN recon.policies AS p
+        ON
+            f.action = p.action
+            AND p.report = coalesce(
+                (SELECT o.report FROM recon.policies AS o WHERE o.action = f.action AND o.report = f.report), ''
+            )
     WHERE
         f.status = 'open'
         AND p.mode = 'auto'

@@ -1,0 +1,138 @@
+"""The commands about repairs: `payments-pipeline actions …` and `activate`. Parses words, calls repairs.py.
+
+Belongs here: arguments. Does not belong here: any decision. Exit codes as in cli.py.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from payments_pipeline.config import load_settings
+from payments_pipeline.errors import ConfigurationError
+
+actions_app = typer.Typer(
+    help="Repairs: look at them, propose, approve, reject, apply; stop them all.", no_args_is_help=True
+)
+Actor = Annotated[str, typer.Option(help="Your name: it stands in the audit trail.")]
+Number = Annotated[int, typer.Argument(help="Number of the action.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
+DryRun = Annotated[bool, typer.Option(help="Say what would change, and change nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+@actions_app.command("list")
+def list_actions(
+    state: Annotated[
+        str | None, typer.Option(help="Only these, e.g. verified; default: all that are not ended.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List repairs. Exits with 1 when some wait for people."""
+    from payments_pipeline.repairs import run_list
+
+    raise typer.Exit(run_list(load_settings(), state=state, limit=limit, as_json=as_json))
+
+
+@actions_app.command("show")
+def show_action(action: Number, as_json: AsJson = False) -> None:
+    """Everything about one repair: what it changes on both sides, who agreed, its trail."""
+    from payments_pipeline.repairs import run_show
+
+    raise typer.Exit(run_show(load_settings(), action, as_json=as_json))
+
+
+@actions_app.command("propose")
+def propose_action(
+    kind: Annotated[str, typer.Argument(help="Kind of repair, e.g. capture_payment.")],
+    target: Annotated[list[str], typer.Argument(help="Of what, e.g. provider_ref=pi_1 capture_amount=30.50.")],
+    actor: Actor,
+    reason: Reason,
+    dry_run: DryRun = True,
+) -> None:
+    """Propose a repair of what you name, without a finding."""
+    from payments_pipeline.repairs import run_propose
+
+    pairs = dict(_pair(word) for word in target)
+    raise typer.Exit(
+        run_propose(load_settings(), kind, pairs, actor=actor, as_of=_now(), reason=reason, dry_run=dry_run)
+    )
+
+
+@actions_app.command("approve")
+def approve_action(
+    action: Number, actor: Actor, note: Annotated[str | None, typer.Option(help="A word to it.")] = None
+) -> None:
+    """Agree to a repair as it was planned. Its proposer can't."""
+    from payments_pipeline.repairs import run_approve
+
+    raise typer.Exit(run_approve(load_settings(), action, actor=actor, as_of=_now(), note=note))
+
+
+@actions_app.command("reject")
+def reject_action(action: Number, actor: Actor, reason: Reason) -> None:
+    """Decide that a repair is not to be made."""
+    from payments_pipeline.repairs import run_reject
+
+    raise typer.Exit(run_reject(load_settings(), action, actor=actor, as_of=_now(), reason=reason))
+
+
+@actions_app.command("apply")
+def apply_action(action: Number, actor: Actor, dry_run: DryRun = True) -> None:
+    """Make a repair that policy lets you make. Both sides are read again first. Exits with 1 unless it is verified."""
+    from payments_pipeline.repairs import run_apply
+
+    raise typer.Exit(run_apply(load_settings(), action, actor=actor, as_of=_now(), dry_run=dry_run))
+
+
+@actions_app.command("stop")
+def stop_all(actor: Actor, reason: Reason) -> None:
+    """Stop all repairs at once; returns when none is under way any more."""
+    from payments_pipeline.db.engine import get_engine
+    from payments_pipeline.remediation.oversight import stop
+
+    stop(get_engine(load_settings()), actor=actor, as_of=_now(), reason=reason)
+    typer.echo("All repairs are stopped. Let them go on with: payments-pipeline actions resume")
+
+
+@actions_app.command("resume")
+def resume_all(actor: Actor, reason: Reason) -> None:
+    """Let repairs go on."""
+    from payments_pipeline.db.engine import get_engine
+    from payments_pipeline.remediation.oversight import resume
+
+    resume(get_engine(load_settings()), actor=actor, as_of=_now(), reason=reason)
+    typer.echo("Repairs go on.")
+
+
+def activate(
+    user: Annotated[str, typer.Option(help="The application's id of the user.")],
+    actor: Actor,
+    reason: Reason,
+    plan: Annotated[
+        str | None, typer.Option(help="Id of the plan to give; default: what the user's newest payment bought.")
+    ] = None,
+    dry_run: DryRun = True,
+) -> None:
+    """Give a user access, with a reason. Exits with 1 when it is not due."""
+    from payments_pipeline.repairs import run_activate
+
+    raise typer.Exit(
+        run_activate(
+            load_settings(), user=user, plan=plan, actor=actor, as_of=_now(), reason=reason, dry_run=dry_run
+        )
+    )  # fmt: skip
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not name or not equals or not value:
+        raise ConfigurationError(f"{word!r} is not name=value.", where="TARGET", remedy="E.g. provider_ref=pi_1.")
+    return name, value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,281 @@
+"""Carries out a repair that asks a provider for something, in steps that survive a death between any two.
+
+Belongs here: claim, call, settle. Does not belong here: what is asked (one module a kind), whether it may be (gate.py).
+
+1. Claim: both sides are read under lock and held against what the action was planned on; what will be asked is stored
+   with its idempotency key and committed.
+2. Call: both sides are read again under lock. Is it done already, by us or another, only the application is left to
+   do. Is it not to be done any more, the action is rejected. Else the provider is asked, once.
+3. Settle: the provider is read back. Only what it shows counts, never what the call answered: then the application's
+   rows follow, are read back too, and the action is verified. What stays unclear stays `applying` under a lease, and
+   whoever comes next begins at 2. Only in that time may others change the target's rows, and what they did is kept.
+
+The target's rows stay locked during the call, so that nobody uses a hold while it is released; all locks are taken
+before it, so that no deadlock can come after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, TextClause
+from sqlalchemy.exc import OperationalError, StatementError
+
+from payments_pipeline.db.sql import named
+from payments_pipeline.errors import (
+    PaymentsPipelineError,
+    PermanentError,
+    PreconditionError,
+    RefusedError,
+    TransientError,
+    UnclearOutcomeError,
+)
+from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation.facts import Facts, canonical, changes, digest
+from payments_pipeline.remediation.gate import held_back, over_caps, stopped
+from payments_pipeline.remediation.kinds import Order, ProviderKind, Request
+from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
+from payments_pipeline.remediation.oversight import locked
+from payments_pipeline.remediation.planning import view_of
+
+LEASE_SECONDS = 90.0
+"""After this an unanswered call is taken to have ended, one way or the other. Longer than any call may last."""
+MOST_ATTEMPTS = 5
+LOCK_TIMEOUT = "10s"
+
+Step = Callable[[str], None]
+"""Called with the name of each step that was just completed: what tests interrupt."""
+
+
+def unwatched(name: str) -> None:
+    """Nobody needs to know of the step."""
+    del name
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything one worker needs for one action."""
+
+    engine: Engine
+    action_id: int
+    kind: ProviderKind
+    desk: Desk
+    actor: str
+    at: datetime
+    writeback: Callable[[str], TextClause]
+    step: Step = unwatched
+
+    def order(self, action: Row[Any]) -> Order:
+        """Under whose name, when and why."""
+        subject = f"finding {action.finding_id}, " if action.finding_id is not None else ""
+        return Order(self.actor, self.at, f"{action.reason or action.kind} ({subject}action {action.action_id})")
+
+
+def carry_out(job: Job) -> ActionResult:
+    """Bring an action one attempt further: to its end, or to `applying` under a lease.
+
+    Raises:
+        TransientError: a side could not be read, or a lock not be had; what was begun is settled later.
+    """
+    token = uuid.uuid4().hex
+    held = _claim(job, token)
+    if held is not None:
+        return held
+    job.step("claimed")
+    return _carry_on(job, token)
+
+
+def _claim(job: Job, token: str) -> ActionResult | None:
+    """Make the action ours, its intent committed; or the result that says why not."""
+    with job.engine.begin() as connection:
+        connection.execute(named("remediation/lock_timeout.sql"), {"duration": LOCK_TIMEOUT})
+        if (reason := stopped(connection, hold=True)) is not None:
+            return _as_it_is(connection, job, reason)
+        action = locked(connection, job.action_id)
+        if action.state == "applying":
+            return _take_over(connection, action, token)
+        return _begin(connection, job, action, token)
+
+
+def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> ActionResult | None:
+    """From proposed or approved to applying."""
+    order = job.order(action)
+    if (reason := held_back(connection, action, at=job.at)) is not None:
+        return ActionResult(action.action_id, action.state, action.effects, reason)
+    job.kind.lock(connection, action.target, job.writeback)
+    facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    if (objection := _objection(job, action, facts)) is not None:
+        return finish(connection, action, order, Outcome("rejected", facts, facts, objection))
+    intent = _intent(action, job.kind.request(facts), attempt=1)
+    reason = _engaged(connection, action, intent) or over_caps(connection, action, at=job.at)
+    if reason is not None:
+        return ActionResult(action.action_id, action.state, action.effects, reason)
+    _store_claim(connection, action, intent, token, at=job.at)
+    view = replace(view_of(action), state="applying")
+    record(connection, view, order, before=facts, after=None, provider=intent)
+    return None
+
+
+def _engaged(connection: Connection, action: Row[Any], intent: Facts) -> str | None:
+    """Two findings may ask for the same: the second waits for what becomes of the first, and is then judged anew."""
+    place = {"object_id": intent["object_id"]}
+    connection.execute(named("remediation/object_lock.sql"), place)
+    other = connection.execute(named("remediation/at_it.sql"), place | {"action_id": action.action_id}).scalar()
+    return None if other is None else f"Action {other} is at the same object."
+
+
+def _take_over(connection: Connection, action: Row[Any], token: str) -> ActionResult | None:
+    if action.is_leased:
+        return ActionResult(action.action_id, "applying", action.effects, "Somebody is at it, or its outcome is open.")
+    _store_claim(connection, action, action.intent, token, at=None)
+    return None
+
+
+def _carry_on(job: Job, token: str) -> ActionResult:
+    with job.engine.begin() as connection:
+        connection.execute(named("remediation/lock_timeout.sql"), {"duration": LOCK_TIMEOUT})
+        if (reason := stopped(connection, hold=True)) is not None:
+            return _as_it_is(connection, job, reason, give_back=token)
+        action = locked(connection, job.action_id)
+        if action.state != "applying" or action.leased_by != token:
+            return ActionResult(action.action_id, action.state, action.effects, "Somebody else took it over.")
+        job.kind.lock(connection, action.target, job.writeback)
+        facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+        request = _request(action.intent)
+        progress = job.kind.progress(facts, request)
+        job.step("read")
+        if progress == "done":
+            return _settle(connection, job, action, facts, action.intent)
+        if (refusal := _not_to_be_asked(job, action, facts, progress)) is not None:
+            return finish(connection, action, job.order(action), refusal)
+        return _ask(connection, job, action, facts)
+
+
+def _ask(connection: Connection, job: Job, action: Row[Any], facts: Facts) -> ActionResult:
+    """The call, and what it left behind. From here on the transaction must not be lost for a mere error."""
+    request, intent, order = _request(action.intent), dict(action.intent), job.order(action)
+    refused: PermanentError | None = None
+    try:
+        answer = job.desk.stripe(request.account).send(
+            request.path, request.parameters, idempotency_key=str(intent["key"])
+        )
+        intent["request_id"] = answer
+        job.step("called")
+        after = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    except UnclearOutcomeError as error:
+        if (seen := _seen_at_once(connection, job, action)) is not None:
+            return _settle(connection, job, action, seen, intent)
+        following = _intent(action, request, attempt=int(intent["attempt"]) + 1) if error.answered else intent
+        return _unclear(connection, job, action, following, str(error), seconds=LEASE_SECONDS)
+    except TransientError as error:
+        return _unclear(connection, job, action, intent, str(error), seconds=error.retry_after or 0.0)
+    except PermanentError as error:
+        refused = error
+        after = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    if job.kind.progress(after, request) == "done":
+        return _settle(connection, job, action, after, intent)
+    if refused is None:
+        reason = "The provider said it was done, and does not show it yet."
+        return _unclear(connection, job, action, intent, reason, seconds=1.0)
+    state = "rejected" if isinstance(refused, RefusedError) else "failed"
+    return finish(connection, action, order, Outcome(state, facts, after, str(refused), provider=intent))
+
+
+def _seen_at_once(connection: Connection, job: Job, action: Row[Any]) -> Facts | None:
+    """After a call without a clear answer: the facts, where they show it done. Not to be seen proves nothing yet."""
+    try:
+        facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    except TransientError:
+        return None
+    return facts if job.kind.progress(facts, _request(action.intent)) == "done" else None
+
+
+def _settle(connection: Connection, job: Job, action: Row[Any], facts: Facts, asked: Facts) -> ActionResult:
+    """The provider shows it: the application follows, and is read back."""
+    order = job.order(action)
+    effects = job.kind.plan(action.precondition, as_of=job.at)
+    try:
+        with connection.begin_nested():
+            job.kind.apply(connection, facts, order, job.writeback)
+            after = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+            if (complaint := job.kind.verify(action.precondition, after)) is not None:
+                raise PreconditionError(complaint, remedy="The provider has done it: correct the application by hand.")
+    except (OperationalError, TransientError):
+        raise  # it stays applying, and is settled later
+    except (StatementError, PaymentsPipelineError) as error:
+        reason = str(error) if isinstance(error, PaymentsPipelineError) else str(error.orig).splitlines()[0]
+        return finish(connection, action, order, Outcome("failed", facts, facts, reason, provider=asked))
+    job.step("written")
+    trouble = job.kind.aftermath(after)
+    state = "verified" if trouble is None else "failed"
+    outcome = Outcome(state, action.precondition, after, trouble, effects=effects, provider=asked)
+    return finish(connection, action, order, outcome)
+
+
+def _not_to_be_asked(job: Job, action: Row[Any], facts: Facts, progress: str) -> Outcome | None:
+    """Why the provider is not asked (again), after it was read that nothing has happened yet."""
+    asked = action.intent
+    if (objection := _objection(job, action, facts)) is not None or progress == "other":
+        reason = objection or "Something else has happened at the provider."
+        return Outcome("rejected", facts, facts, reason, provider=asked)
+    if action.attempts > MOST_ATTEMPTS:
+        reason = f"Tried {MOST_ATTEMPTS} times without effect: a person must look."
+        return Outcome("failed", facts, facts, reason, provider=asked)
+    if int(action.intent["attempt"]) > 1 and not job.kind.repeatable:
+        reason = "The provider failed without an effect that shows, and might do it twice: a person must look."
+        return Outcome("failed", facts, facts, reason, provider=asked)
+    return None
+
+
+def _unclear(
+    connection: Connection, job: Job, action: Row[Any], intent: Facts, reason: str, *, seconds: float
+) -> ActionResult:
+    row = {"action_id": action.action_id, "intent": canonical(intent), "seconds": seconds}
+    connection.execute(named("remediation/note_attempt.sql"), row | {"result": canonical({"unclear": reason})})
+    view = replace(view_of(action), state="unclear", reason=reason)
+    record(connection, view, job.order(action), before={}, after=None, provider=intent)
+    return ActionResult(action.action_id, "applying", action.effects, reason)
+
+
+def _objection(job: Job, action: Row[Any], facts: Facts) -> str | None:
+    if (objection := job.kind.check(facts, as_of=job.at)) is not None:
+        return objection
+    if digest(facts) == action.precondition_digest:
+        return None
+    return f"Changed since it was planned: {'; '.join(changes(action.precondition, facts)) or 'details'}."
+
+
+def _as_it_is(connection: Connection, job: Job, reason: str, *, give_back: str | None = None) -> ActionResult:
+    action = locked(connection, job.action_id)
+    if give_back is not None and action.leased_by == give_back:
+        row = {"action_id": action.action_id, "intent": canonical(action.intent), "seconds": 0.0}
+        connection.execute(named("remediation/note_attempt.sql"), row | {"result": canonical({"unclear": reason})})
+    return ActionResult(action.action_id, action.state, action.effects, reason)
+
+
+def _store_claim(connection: Connection, action: Row[Any], intent: Facts, token: str, *, at: datetime | None) -> None:
+    row = {"action_id": action.action_id, "intent": canonical(intent), "token": token, "at": at}
+    connection.execute(named("remediation/claim_action.sql"), row | {"seconds": LEASE_SECONDS})
+
+
+def _intent(action: Row[Any], request: Request, *, attempt: int) -> Facts:
+    """What is stored before the call. The key is the same for the same attempt of the same action, whoever makes it."""
+    seed = canonical([action.action_id, action.kind, action.proposed_at, action.precondition_digest, attempt])
+    return {
+        "provider": "stripe",
+        "account": request.account,
+        "object_id": request.object_id,
+        "path": request.path,
+        "parameters": dict(request.parameters),
+        "attempt": attempt,
+        "key": f"repair-{action.action_id}-{attempt}-{hashlib.sha256(seed.encode()).hexdigest()[:32]}",
+    }
+
+
+def _request(intent: Facts) -> Request:
+    return Request(intent["account"], intent["object_id"], intent["path"], intent["parameters"])

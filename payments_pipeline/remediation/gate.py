@@ -1,0 +1,80 @@
+"""Whether an action may be carried out at this moment, whatever the world looks like.
+
+Belongs here: the switch that stops everything, approvals, caps of the day. Does not belong here: whether the repair is
+still due (actions.py asks its kind). Locks are taken in one order everywhere: switch, action, target, caps, audit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from payments_pipeline.db.sql import named
+from payments_pipeline.remediation.kinds import Money
+from payments_pipeline.remediation.policy import OFF, Policy, policies, policy_for
+from payments_pipeline.remediation.registry import KINDS
+
+OPEN = frozenset({"proposed", "approved"})
+
+
+def stopped(connection: Connection, *, hold: bool) -> str | None:
+    """Why nothing at all may be done now; None when it may.
+
+    Args:
+        hold: whoever stops everything waits until this transaction ends, so that nothing is under way afterwards.
+    """
+    if hold:
+        connection.execute(named("remediation/switch_hold.sql"))
+    switch = connection.execute(named("remediation/switch_read.sql")).one_or_none()
+    if switch is None:
+        return "The switch of all repairs has no row: recon.repair_switch."
+    if not switch.stopped:
+        return None
+    return f"All repairs were stopped by {switch.changed_by}: {switch.reason or 'no reason given'}."
+
+
+def held_back(connection: Connection, action: Row[Any], *, at: datetime) -> str | None:
+    """Why this action may not be begun now: its state, policy, or approvals that lack."""
+    if action.state not in OPEN:
+        return action.reason or f"It is {action.state} already."
+    if action.expires_at is not None and action.expires_at <= at:
+        return f"It was to be taken up before {action.expires_at}."
+    policy = policy_of(connection, action)
+    if action.kind not in KINDS or policy.mode == "off":
+        return f"Policy for {action.kind} is off."
+    needed = policy.needed(stake_of(action))
+    given = len(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action.action_id}).all())
+    if given < needed:
+        return f"Policy for {action.kind} asks for {needed} approval(s)." + (f" It has {given}." if given else "")
+    return None
+
+
+def over_caps(connection: Connection, action: Row[Any], *, at: datetime) -> str | None:
+    """Why the caps of the day leave no room; holds them for this action until the transaction ends."""
+    policy, stake = policy_of(connection, action), stake_of(action)
+    limit = policy.limit(stake)
+    per_day = limit.per_day if limit is not None else None
+    if policy is OFF or (policy.max_per_day is None and per_day is None):
+        return None
+    connection.execute(named("remediation/caps_lock.sql"), {"kind": action.kind})
+    currency = stake.currency if stake is not None else ""
+    row = {"kind": action.kind, "report": policy.report, "currency": currency, "at": at}
+    spent = connection.execute(named("remediation/spent_today.sql"), row).one()
+    if policy.max_per_day is not None and spent.actions >= policy.max_per_day:
+        return f"Policy allows {policy.max_per_day} of {action.kind} a day, and so many were made today."
+    if stake is not None and per_day is not None and spent.amount + stake.amount > per_day:
+        total = spent.amount + stake.amount
+        return f"With it {action.kind} would move {total} {stake.currency} today; policy allows {per_day}."
+    return None
+
+
+def policy_of(connection: Connection, action: Row[Any]) -> Policy:
+    """The policy that is in force for an action."""
+    return policy_for(policies(connection), action.kind, action.report)
+
+
+def stake_of(action: Row[Any]) -> Money | None:
+    """The sum an action was planned on."""
+    return None if action.amount is None else Money(action.amount, action.currency)

@@ -1,0 +1,133 @@
+"""Holds on cards, for the repairs that end them: both sides as facts, and what capture and release have in common.
+
+Belongs here: reading a hold, locking its rows. Does not belong here: whether to capture (capture_payment.py) or to
+release it (release_authorization.py).
+Source: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection
+
+from payments_pipeline.core.money import from_stripe
+from payments_pipeline.db.sql import named
+from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation.facts import Facts, jsonable
+from payments_pipeline.remediation.kinds import Money, Writeback
+
+GRACE = timedelta(minutes=60)
+"""After the end of a booking somebody may still be said to have come; as in the report no_show_holds."""
+CALLED_OFF = frozenset({"canceled", "cancelled", "declined", "rejected"})
+NOT_COME = frozenset({"no_show", "noshow", "no-show"})
+DELIVERED = frozenset({"completed", "delivered", "finished", "done"})
+_TARGET = ("provider_ref", "payment_id", "user_id", "username", "booking_id", "capture_amount")
+
+
+def hold_target(evidence: Mapping[str, Any]) -> dict[str, str] | None:
+    """``provider_ref`` of a Stripe payment; what else people want to see; ``capture_amount`` of a part."""
+    if evidence.get("provider_ref") is None or evidence.get("provider", "stripe") != "stripe":
+        return None
+    return {key: str(evidence[key]) for key in _TARGET if evidence.get(key) is not None}
+
+
+def lock_hold(connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
+    """Lock the payment's row and its booking's: nobody joins, cancels or captures while we are at it."""
+    place = {"provider": "stripe", "provider_ref": target["provider_ref"]}
+    connection.execute(writeback("lock_payment"), place)
+    connection.execute(writeback("lock_booking"), place)
+
+
+def read_hold(connection: Connection, target: Mapping[str, str], desk: Desk | None) -> Facts:
+    """``account``, ``intent`` (as Stripe has it now), ``rows`` (how many of the application), ``payment``, ``booking``.
+
+    Raises:
+        ConfigurationError: no provider may be asked from here. TransientError: Stripe can't be read now.
+    """
+    place = {"provider_ref": target["provider_ref"]}
+    accounts = connection.execute(named("remediation/account_of.sql"), place).scalars().all()
+    rows = connection.execute(named("remediation/hold.sql"), place).mappings().all()
+    row = {key: jsonable(value) for key, value in rows[0].items()} if rows else {}
+    payment = {key: value for key, value in row.items() if not key.startswith("booking_")}
+    booking = {key: value for key, value in row.items() if key.startswith("booking_")}
+    account = accounts[0] if len(accounts) == 1 else None
+    return {
+        "provider_ref": target["provider_ref"],
+        "capture_amount": target.get("capture_amount"),
+        "account": account,
+        "intent": None if account is None else read_intent(desk, account, target["provider_ref"]),
+        "rows": len(rows),
+        "payment": payment or None,
+        "booking": booking if booking.get("booking_id") is not None else None,
+    }
+
+
+def read_intent(desk: Desk | None, account: str, intent_id: str) -> Facts | None:
+    """A PaymentIntent as Stripe has it now, amounts in major units; None where the account has none of that id."""
+    if desk is None:
+        raise ConfigurationError("No provider may be asked from here.", where="stripe", remedy="Configure its key.")
+    found = desk.stripe(account).payment_intent(intent_id)
+    return None if found is None else intent_facts(found)
+
+
+def intent_facts(intent: Mapping[str, Any]) -> Facts:
+    """What repairs go by, of Stripe's object with its charge expanded; nothing that changes by itself."""
+    currency = str(intent["currency"])
+    charge = intent.get("latest_charge")
+    charge = charge if isinstance(charge, dict) else {}
+    card = (charge.get("payment_method_details") or {}).get("card") or {}
+    deadline = card.get("capture_before")
+    minor = {
+        "amount": intent["amount"],
+        "amount_capturable": intent.get("amount_capturable") or 0,
+        "amount_received": intent.get("amount_received") or 0,
+        "amount_refunded": (charge.get("amount_refunded") or 0) if charge.get("captured") else 0,
+    }
+    facts = {name: from_stripe(int(value), currency) for name, value in minor.items()}
+    return {
+        **{name: jsonable(value) for name, value in facts.items()},
+        "status": str(intent["status"]),
+        "currency": currency.upper(),
+        "cancellation_reason": intent.get("cancellation_reason"),
+        "charge": charge.get("id"),
+        "disputed": bool(charge.get("disputed")),
+        "capture_before": None if deadline is None else jsonable(datetime.fromtimestamp(int(deadline), UTC)),
+    }
+
+
+def unfit(facts: Facts, as_of: datetime) -> str | None:
+    """Why this hold can be neither captured nor released."""
+    intent = facts["intent"]
+    if facts["account"] is None:
+        return "The provider's object was not read yet, or in two accounts: no account to ask."
+    if intent is None:
+        return f"Stripe account {facts['account']} has no {facts['provider_ref']}."
+    if facts["rows"] > 1:
+        return f"{facts['rows']} of the application's payments share it: a person must decide."
+    if intent["status"] != "requires_capture":
+        return f"It holds nothing any more: it is {intent['status']} at Stripe."
+    if facts["payment"] is not None and facts["payment"]["currency"] != intent["currency"]:
+        return f"Stripe holds {intent['currency']}, the application says {facts['payment']['currency']}."
+    del as_of
+    return None
+
+
+def held(facts: Facts) -> Money:
+    """The sum that is held."""
+    intent = facts["intent"]
+    return Money(Decimal(intent["amount_capturable"]), intent["currency"])
+
+
+def is_over(booking: Facts, as_of: datetime) -> bool:
+    """The window of the service ended long enough ago."""
+    return booking["booking_ends_at"] is not None and moment(booking["booking_ends_at"]) + GRACE < as_of
+
+
+def moment(value: str) -> datetime:
+    """A time among facts."""
+    return datetime.fromisoformat(value)

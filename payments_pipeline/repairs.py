@@ -1,0 +1,178 @@
+"""Where people look at repairs and decide on them: what the commands `actions` and `activate` do.
+
+Belongs here: reading for people, tables, asking the layers below. Does not belong here: any rule (remediation/), or
+parsing words (actions_cli.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from payments_pipeline.config import Settings
+from payments_pipeline.db.engine import get_engine
+from payments_pipeline.db.sql import named
+from payments_pipeline.errors import PermanentError
+from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation import oversight
+from payments_pipeline.remediation.actions import apply, propose_target
+from payments_pipeline.remediation.facts import jsonable
+
+FOUND, WELL = 1, 0
+_WIDE = 140
+
+
+def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> int:
+    """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people."""
+    rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
+    if as_json:
+        _console().print_json(json.dumps(rows))
+    else:
+        table = Table("id", "state", "kind", "target", "sum", "approvals", "proposed by", "why")
+        for row in rows:
+            table.add_row(
+                str(row["action_id"]), row["state"], row["kind"], _words(row["target"]), _money(row),
+                str(row["approvals"]), row["proposed_by"], row["reason"] or "",
+            )  # fmt: skip
+        _console().print(table)
+    return FOUND if any(row["state"] == "proposed" for row in rows) else WELL
+
+
+def run_show(settings: Settings, action_id: int, *, as_json: bool) -> int:
+    """Everything about one action: what it would change, who agreed, what was asked of the provider, its trail.
+
+    Raises:
+        PermanentError: there is no such action.
+    """
+    engine = get_engine(settings)
+    found = _rows(engine, "remediation/show_action.sql", action_id=action_id)
+    if not found:
+        raise PermanentError(f"There is no action {action_id}.", where="recon.actions", remedy="List the actions.")
+    approvals = _rows(engine, "remediation/approvals_of.sql", action_id=action_id)
+    trail = _rows(engine, "remediation/trail_of.sql", action_id=action_id)
+    if as_json:
+        _console().print_json(json.dumps({"action": found[0], "approvals": approvals, "trail": trail}))
+        return WELL
+    action, console = found[0], _console()
+    console.print(f"Action {action_id}: {action['kind']}, {action['state']}", highlight=False)
+    console.print(f"  of: {_words(action['target'])}", highlight=False)
+    console.print(f"  because: {action['reason']}", highlight=False)
+    _show_effects(console, action["effects"])
+    for one in approvals:
+        console.print(f"  approved by {one['approver']} at {one['approved_at']} {one['note'] or ''}", highlight=False)
+    for one in trail:
+        console.print(f"  {one['at']} {one['event']} by {one['actor']}: {one['reason'] or ''}", highlight=False)
+    return WELL
+
+
+def run_approve(settings: Settings, action_id: int, *, actor: str, as_of: datetime, note: str | None) -> int:
+    """One person's approval."""
+    result = oversight.approve(get_engine(settings), action_id, actor=actor, as_of=as_of, note=note)
+    _console().print(f"Action {action_id} is {result.state}: {result.reason}", highlight=False)
+    return WELL
+
+
+def run_reject(settings: Settings, action_id: int, *, actor: str, as_of: datetime, reason: str) -> int:
+    """One person's decision against it."""
+    oversight.reject(get_engine(settings), action_id, actor=actor, as_of=as_of, reason=reason)
+    _console().print(f"Action {action_id} is rejected.", highlight=False)
+    return WELL
+
+
+def run_apply(settings: Settings, action_id: int, *, actor: str, as_of: datetime, dry_run: bool) -> int:
+    """Carry one action out, or say what it would change. Exit code 1 when it did, or would, not come to its end."""
+    engine = get_engine(settings)
+    result = apply(
+        engine, action_id, actor=actor, as_of=as_of, dry_run=dry_run, contract_dir=settings.contract_dir,
+        desk=desk_of(settings, as_of, engine),
+    )  # fmt: skip
+    console = _console()
+    verb = "would be" if dry_run else "is"
+    console.print(f"Action {action_id} {verb} {result.state}: {result.reason or ''}", highlight=False)
+    _show_effects(console, result.effects)
+    if dry_run:
+        console.print("Nothing was changed. Say --no-dry-run to do it.", highlight=False)
+    return WELL if result.state == "verified" else FOUND
+
+
+def run_propose(settings: Settings, kind: str, target: Mapping[str, str], *, actor: str, as_of: datetime, reason: str,
+                dry_run: bool) -> int:  # fmt: skip
+    """Propose a repair of what a person names. Exit code 1 when it is not due."""
+    engine = get_engine(settings)
+    desk = desk_of(settings, as_of, engine)
+    view = propose_target(engine, kind, target, actor=actor, as_of=as_of, reason=reason, desk=desk, dry_run=dry_run)
+    console = _console()
+    if view.state == "rejected":
+        console.print(f"Not due: {view.reason}", highlight=False)
+        return FOUND
+    said = "It would be proposed" if dry_run else f"Action {view.action_id} is proposed"
+    console.print(f"{said}: {view.kind}, {_words(view.target)}", highlight=False)
+    _show_effects(console, view.effects)
+    return WELL
+
+
+def run_activate(
+    settings: Settings, *, user: str, plan: str | None, actor: str, as_of: datetime, reason: str, dry_run: bool
+) -> int:
+    """Give a user a plan, or without one what the newest payment bought. Exit code 1 when it is not due."""
+    kind = "activate_subscription" if plan is None else "activate_by_hand"
+    target = {"user_id": user} | ({} if plan is None else {"plan_id": plan})
+    engine = get_engine(settings)
+    view = propose_target(engine, kind, target, actor=actor, as_of=as_of, reason=reason, dry_run=dry_run)
+    console = _console()
+    if view.state == "rejected" or view.action_id is None:
+        console.print(f"Not due: {view.reason}" if view.state == "rejected" else "It would be so:", highlight=False)
+        _show_effects(console, view.effects)
+        if view.state != "rejected":
+            console.print("Nothing was changed. Say --no-dry-run to do it.", highlight=False)
+        return FOUND if view.state == "rejected" else WELL
+    return run_apply(settings, view.action_id, actor=actor, as_of=as_of, dry_run=False)
+
+
+def run_timeline(settings: Settings, *, user: str | None, payment: str | None) -> int:
+    """What the audit trail holds about a user or a payment. Exit code 1 when it holds nothing."""
+    rows = _rows(get_engine(settings), "remediation/timeline.sql", user_ref=user, payment_ref=payment)
+    table = Table("row", "when", "what", "action", "who", "why")
+    for row in rows:
+        action = "" if row["action_id"] is None else str(row["action_id"])
+        table.add_row(str(row["audit_id"]), row["at"], row["event"], action, row["actor"], row["reason"] or "")
+    _console().print(table)
+    return WELL if rows else FOUND
+
+
+def desk_of(settings: Settings, as_of: datetime, engine: Engine) -> Desk:
+    """Where repairs ask the configured providers."""
+    return Desk(settings, lambda: as_of, engine)
+
+
+def _rows(engine: Engine, statement: str, **values: Any) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        found = connection.execute(named(statement), values).mappings().all()
+    return [{key: jsonable(value) for key, value in row.items()} for row in found]
+
+
+def _show_effects(console: Console, effects: Sequence[Mapping[str, Any]]) -> None:
+    if not effects:
+        return
+    table = Table("what", "field", "before", "after")
+    for one in effects:
+        table.add_row(str(one["what"]), str(one["field"]), str(one["before"]), str(one["after"]))
+    console.print(table)
+
+
+def _words(target: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in target.items())
+
+
+def _money(row: Mapping[str, Any]) -> str:
+    return "" if row["amount"] is None else f"{row['amount']} {row['currency']}"
+
+
+def _console() -> Console:
+    return Console(width=_WIDE, soft_wrap=True)

@@ -1,0 +1,84 @@
+"""Repairs from the command line: a dry run unless said otherwise, both sides shown, everybody named."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from payments_pipeline.cli import app
+from payments_pipeline.config import Settings
+from payments_pipeline_tests.remediation.teller import Teller
+from payments_pipeline_tests.remediation.town import PLANS
+
+
+@pytest.fixture
+def say(teller: Teller, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> object:
+    for name, value in teller.sandbox.environment().items():
+        monkeypatch.setenv(name, value)
+    assert settings.database_url is not None
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("PAYMENTS_HOME", str(settings.payments_home))
+
+    def run(line: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, line.split())
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, re.sub(r"\s+", " ", result.output)
+
+    return run
+
+
+def test_hold_is_captured_by_two_people_at_their_terminals(teller: Teller, say: object) -> None:
+    assert callable(say)
+    intent = teller.hold(booking="completed")
+    teller.town.run("UPDATE public.payment_transactions SET created_at = now()")
+    with teller.sandbox.state.lock:
+        charge = teller.sandbox.state.stripe.payment_intents[intent]["latest_charge"]
+        card = teller.sandbox.state.stripe.charges[charge]["payment_method_details"]["card"]
+        card["capture_before"] = 4102444800
+    propose = f"actions propose capture_payment provider_ref={intent} --actor ann --reason delivered"
+    code, told = say(propose)
+    assert (code, teller.town.count("recon.actions")) == (0, 0)
+    assert "requires_capture" in told and "succeeded" in told  # noqa: PT018
+    assert say(f"{propose} --no-dry-run")[0] == 0
+    code, told = say("actions list")
+    assert code == 1
+    assert f"provider_ref {intent}" in told
+    code, told = say("actions apply 1 --actor bob --no-dry-run")
+    assert (code, "asks for 1 approval" in told) == (1, True)
+    assert "approved" in say("actions approve 1 --actor bob")[1]
+    code, told = say("actions apply 1 --actor bob")
+    assert (code, "Nothing was changed" in told, teller.moves(intent)) == (0, True, [])
+    code, told = say("actions apply 1 --actor bob --no-dry-run")
+    assert (code, teller.moves(intent)) == (0, [("capture", 8000)])
+    shown = say("actions show 1")[1]
+    for word in ("verified", "approved by bob", "action.applying", "action.verified"):
+        assert word in shown
+    assert say("audit verify")[0] == 0
+
+
+def test_user_is_given_a_plan_with_a_reason(teller: Teller, say: object) -> None:
+    assert callable(say)
+    user = teller.town.user()
+    line = f"activate --user {user} --plan {PLANS['month']} --reason apology --actor ann"
+    code, told = say(line)
+    assert (code, "Nothing was changed" in told) == (0, True)
+    assert teller.town.look(user)["subscription_status"] == "inactive"
+    assert say(f"{line} --no-dry-run")[0] == 0
+    assert teller.town.look(user)["subscription_status"] == "active"
+    assert say(f"{line} --no-dry-run")[0] == 1
+    code, told = say(f"audit show --user {user}")
+    assert (code, "ann: apology" in told) == (0, True)
+
+
+def test_everything_can_be_stopped_and_go_on(teller: Teller, say: object) -> None:
+    assert callable(say)
+    user = teller.town.user()
+    assert say("actions stop --actor boss --reason odd")[0] == 0
+    line = f"activate --user {user} --plan {PLANS['month']} --reason apology --actor ann --no-dry-run"
+    code, told = say(line)
+    assert (code, "stopped by boss: odd" in told) == (1, True)
+    assert say("actions resume --actor boss --reason fine")[0] == 0
+    assert say("actions apply 1 --actor ann --no-dry-run")[0] == 0

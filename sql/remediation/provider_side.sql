@@ -1,0 +1,12 @@
+-- A provider's object as it was last read; gone ones are none.
+SELECT
+    t.account,
+    t.state,
+    t.raw_status,
+    t.amount,
+    t.currency,
+    t.disputed,
+    t.link_method
+FROM recon.provider_transactions AS t
+WHERE t.provider = :provider AND t.provider_ref = :provider_ref AND t.kind = 'payment' AND t.vanished_at IS NULL
+ORDER BY t.account;
