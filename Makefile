@@ -7,7 +7,7 @@ USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
 
-.PHONY: help install demo dev test soak-ingest check format bench clean
+.PHONY: help install demo dev test soak-ingest soak-alerts check format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ test: install  ## all tests
 soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_SEED=n repeats a lot
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
+
+soak-alerts: install  ## alerts in a long storm: Discord fails, senders are killed; STORM_SEED=n repeats one
+	@STORM_FINDINGS=$${STORM_FINDINGS:-600} STORM_SECONDS=$${STORM_SECONDS:-300} $(BIN)/pytest -p no:xdist -o addopts= -q -s \
+		payments_pipeline_tests/notify/test_storm.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .
