@@ -108,7 +108,11 @@ class DiscordChannel:
     def edit(self, message_id: str, message: Message) -> None:
         """Replace what a message shows; see `Channel.edit`."""
         payload = render(message, personal=self._personal)
-        self._call("PATCH", f"/messages/{message_id}", f"notification {message.notification_id}", payload)
+        answer = self._call("PATCH", f"/messages/{message_id}", f"notification {message.notification_id}", payload)
+        if answer.get("id") != message_id:  # whoever says 200 without showing the message may not have changed it
+            raise UnclearOutcomeError(
+                "Discord's answer does not show the message.", where=self._name, remedy="It is edited again."
+            )
 
     def discard(self, message_id: str) -> None:
         """Remove a message; see `PlacedChannel.discard`."""

@@ -44,17 +44,16 @@ def _lines(message: Message, personal: bool) -> Iterator[str]:
     if first := lead(message):
         yield from (_line(first, LINE, personal), "")
     facts = known(row_of(message))
-    for key, label in LABELS.items():
-        if key in facts or body.get("report") == GAP_REPORT:
-            yield f"{label}: {_line(facts.get(key) or EMPTY, LINE, personal)}"
+    for column, label in LABELS.items():
+        if column in facts or body.get("report") == GAP_REPORT:
+            yield f"{label}: {_line(facts.get(column) or EMPTY, LINE, personal)}"
     if body.get("what_to_do") and not is_over(message):
         yield f"What to do: {_line(body['what_to_do'], LINE, personal)}"
     for key, value in further(message, personal=personal):
         if value is not None and value not in ("", {}, []):
             yield from _fact(str(key).replace("_", " ").strip().capitalize(), value, personal)
-    for label, address in (("Report", body.get("report_url")), ("Run", run_url(body))):
-        if isinstance(address, str) and address.isprintable():
-            yield f"{label}: {address}"
+    pages: dict[str, object] = {"Report": body.get("report_url"), "Run": run_url(body)}
+    yield from (f"{page}: {url}" for page, url in pages.items() if isinstance(url, str) and url.isprintable())
 
 
 def _fact(name: str, value: Any, personal: bool) -> Iterator[str]:

@@ -146,3 +146,11 @@ def test_discarding_a_message_twice_is_harmless(channel: DiscordChannel, sandbox
 )
 def test_only_the_id_of_the_message_itself_counts(text: str, found: str | None) -> None:
     assert _own_id(text) == found
+
+
+def test_edit_that_is_answered_without_the_message_is_not_believed(channel: DiscordChannel, sandbox: Sandbox) -> None:
+    message_id = channel.reserve(MESSAGE)
+    sandbox.faults.add(Fault("discord", "empty_body", method="PATCH"))
+    with pytest.raises(UnclearOutcomeError):
+        channel.edit(message_id, MESSAGE)
+    assert shown(sandbox)[0]["embeds"] == []

@@ -90,7 +90,9 @@ def test_every_episode_stands_in_the_channel_exactly_once_whatever_dies(engine: 
     gathered = covered(engine)
     expected = {str(number): 1 for number in range(1, FINDINGS + 1)}
     assert storm.kills > 3
-    assert dict(told + gathered) == expected, f"seed {SEED}, {storm.kills} kills"
+    wrong = [int(number) for number in expected if (told + gathered)[number] != 1]
+    assert wrong == [], f"seed {SEED}, {storm.kills} kills: {history(engine, wrong)}"
+    assert dict(told + gathered) == expected
     assert len(colours) > 1, "some were resolved on the way"
 
 
@@ -114,6 +116,9 @@ def calm(storm: Storm) -> None:
     """Everything works again; wait until the outbox is empty."""
     storm.sandbox.faults.clear()
     storm.sandbox.state.discord.gone = False
+    with storm.engine.begin() as connection:  # the hour that a webhook that was gone is left alone, at most
+        connection.execute(text("DELETE FROM recon.channel_pauses"))
+        connection.execute(text("UPDATE recon.notifications SET next_attempt_at = created_at WHERE state = 'pending'"))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with storm.engine.connect() as connection:
@@ -154,3 +159,17 @@ def covered(engine: Engine) -> Counter[str]:
             text("SELECT unnest(covers) AS finding FROM recon.notifications WHERE kind = 'digest' AND state = 'sent'")
         ).scalars()
         return Counter(str(row) for row in rows)
+
+
+def history(engine: Engine, findings: list[int]) -> list[Any]:
+    """What the outbox knows of these findings."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT notification_id, channel, kind, state, attempts, thread_id, message_id, last_error, covers"
+                " FROM recon.notifications WHERE thread_id = any(:findings) OR covers && CAST(:findings AS bigint[])"
+                " ORDER BY notification_id"
+            ),
+            {"findings": findings},
+        )
+        return [tuple(row) for row in rows]

@@ -4,18 +4,17 @@
 -- which it was believed then. material: digest of what a person looked at when resolving; settled: that digest, for as
 -- long as the resolution of a person holds although the row is still there. thread_id: the finding whose message tells
 -- of this one, the first episode of an anomaly that flaps; null: itself. handled_*: the newest act of a person.
-ALTER TABLE recon.findings
-ADD COLUMN found_evidence jsonb,
-ADD COLUMN found_severity text,
-ADD COLUMN coverage_ids bigint[] NOT NULL DEFAULT '{}',
-ADD COLUMN run_id text,
-ADD COLUMN material text NOT NULL DEFAULT '',
-ADD COLUMN settled text,
-ADD COLUMN thread_id bigint,
-ADD COLUMN resolved_how text CHECK (resolved_how IN ('itself', 'action', 'person')),
-ADD COLUMN handled_by text,
-ADD COLUMN handled_at timestamptz,
-ADD COLUMN handled_reason text;
+ALTER TABLE recon.findings ADD COLUMN found_evidence jsonb;
+ALTER TABLE recon.findings ADD COLUMN found_severity text;
+ALTER TABLE recon.findings ADD COLUMN coverage_ids bigint[] NOT NULL DEFAULT '{}';
+ALTER TABLE recon.findings ADD COLUMN run_id text;
+ALTER TABLE recon.findings ADD COLUMN material text NOT NULL DEFAULT '';
+ALTER TABLE recon.findings ADD COLUMN settled text;
+ALTER TABLE recon.findings ADD COLUMN thread_id bigint;
+ALTER TABLE recon.findings ADD COLUMN resolved_how text CHECK (resolved_how IN ('itself', 'action', 'person'));
+ALTER TABLE recon.findings ADD COLUMN handled_by text;
+ALTER TABLE recon.findings ADD COLUMN handled_at timestamptz;
+ALTER TABLE recon.findings ADD COLUMN handled_reason text;
 UPDATE recon.findings
 SET
     found_evidence = evidence,
