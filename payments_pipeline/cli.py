@@ -18,6 +18,7 @@ from payments_pipeline import __version__
 from payments_pipeline.actions_cli import actions_app, activate
 from payments_pipeline.config import load_settings
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError
+from payments_pipeline.operator_cli import add_to as add_operator_commands
 
 app = typer.Typer(
     name="payments-pipeline",
@@ -30,6 +31,7 @@ db_app = typer.Typer(help="The database: upgrade it, where it is, stop the embed
 app.add_typer(db_app, name="db")
 audit_app = typer.Typer(help="The audit trail of repairs.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+add_operator_commands(app)
 app.add_typer(actions_app, name="actions")
 app.command()(activate)
 findings_app = typer.Typer(help="Findings: what is open, one with its story, and what people do with them.",
