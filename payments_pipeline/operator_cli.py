@@ -77,9 +77,20 @@ def doctor(
     raise typer.Exit(run_doctor(load_settings(), now=_now(), post=post, json_file=json_file))
 
 
+def stats(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these; default: all.", metavar="NAME")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Over so many days up to now.")] = 30,
+    json_file: JsonFile = None,
+) -> None:
+    """Figures over the last days: success, time to access, webhooks, failures, revenue, repairs."""
+    from payments_pipeline.present_stats import show_stats
+
+    show_stats(load_settings(), names or [], as_of=_now(), days=days, json_file=json_file)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `payments-pipeline`."""
-    for command in (check, watch, user, payment, doctor):
+    for command in (check, watch, user, payment, doctor, stats):
         app.command()(command)
 
 

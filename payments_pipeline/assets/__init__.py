@@ -14,6 +14,7 @@ from payments_pipeline.assets.entitlements import entitlements
 from payments_pipeline.assets.findings import finding_assets, findings_overview
 from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
+from payments_pipeline.assets.stats import stat_assets
 from payments_pipeline.reports import Report
 
 
@@ -34,4 +35,5 @@ def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
         *(report_asset(report) for report in reports.values()),
         *finding_assets(reports),
         findings_overview(reports),
+        *stat_assets(),
     ]

@@ -15,7 +15,6 @@ from payments_pipeline.reports import load_reports
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.duty.conftest import Town
 
-
 PAYER = """
 INSERT INTO plans (id, name, tier, period, price, currency) VALUES (1, 'P', 'pro', 'month', 9, 'USD');
 INSERT INTO users (id, username, email) VALUES (1, 'early', 'early@example.com'), (2, 'late', 'late@example.com');
