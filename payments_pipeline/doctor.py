@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import requests
@@ -27,7 +26,7 @@ from payments_pipeline.db.migrate import require_current
 from payments_pipeline.db.sql import named, read_sql, sql_root
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.notify.channels import build_channels
-from payments_pipeline.present import write_json
+from payments_pipeline.present import print_json
 from payments_pipeline.providers.accounts import ConfiguredProvider, identified
 from payments_pipeline.providers.base import Window
 from payments_pipeline.providers.catalogue import build_providers
@@ -51,14 +50,17 @@ class Line:
     remedy: str = ""
 
 
-def run_doctor(settings: Settings, *, now: datetime, post: bool, json_file: Path | None) -> int:
+def run_doctor(settings: Settings, *, now: datetime, post: bool, as_json: bool) -> int:
     """Examine everything and show it, as it comes; returns 1 when a line is a warning or failed, else 0."""
     console, lines = Console(soft_wrap=True, highlight=False), []
     for line in examine(settings, now=now, post=post):
         lines.append(line)
+        if as_json:
+            continue
         remedy = f" What to do: {escape(line.remedy)}" if line.remedy else ""
         console.print(f"[{_COLOURS[line.state]}]{line.state:8}[/] {line.part}: {escape(line.what)}{remedy}")
-    write_json(json_file, {"at": now, "lines": [asdict(line) for line in lines]})
+    if as_json:
+        print_json({"at": now, "lines": [asdict(line) for line in lines]})
     return 1 if any(line.state in {"warning", "failed"} for line in lines) else 0
 
 

@@ -6,7 +6,6 @@ Belongs here: arguments. Does not belong here: any decision. Exit codes as in cl
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,17 +13,16 @@ import typer
 from payments_pipeline.config import load_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
 
 
-def check(json_file: JsonFile = None) -> None:
+def check(json: AsJson = False) -> None:
     """Look quickly, now: payers without access this minute, open findings, what was not read, alerts not delivered.
 
     Judges on what is stored; asks no provider and changes nothing. Exits with 1 when there is anything to look at.
     """
     from payments_pipeline.quick_look import run_check
 
-    raise typer.Exit(run_check(load_settings(), now=_now(), json_file=json_file))
+    raise typer.Exit(run_check(load_settings(), now=_now(), as_json=json))
 
 
 def watch(
@@ -66,7 +64,7 @@ def payment(
 
 def doctor(
     post: Annotated[bool, typer.Option("--post", help="Also send a test message to Discord.")] = False,
-    json_file: JsonFile = None,
+    json: AsJson = False,
 ) -> None:
     """Examine the installation: database, contract views and indexes, credentials, Discord, clocks, webhook flow.
 
@@ -74,18 +72,18 @@ def doctor(
     """
     from payments_pipeline.doctor import run_doctor
 
-    raise typer.Exit(run_doctor(load_settings(), now=_now(), post=post, json_file=json_file))
+    raise typer.Exit(run_doctor(load_settings(), now=_now(), post=post, as_json=json))
 
 
 def stats(
     names: Annotated[list[str] | None, typer.Argument(help="Only these; default: all.", metavar="NAME")] = None,
     days: Annotated[int, typer.Option(min=1, help="Over so many days up to now.")] = 30,
-    json_file: JsonFile = None,
+    json: AsJson = False,
 ) -> None:
     """Figures over the last days: success, time to access, webhooks, failures, revenue, repairs."""
     from payments_pipeline.present_stats import show_stats
 
-    show_stats(load_settings(), names or [], as_of=_now(), days=days, json_file=json_file)
+    show_stats(load_settings(), names or [], as_of=_now(), days=days, as_json=json)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,13 +14,13 @@ from rich.table import Table
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
-from payments_pipeline.present import write_json
+from payments_pipeline.present import print_json
 from payments_pipeline.stats import STATS, compute, statistic
 
 SHOWN = 15
 
 
-def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, days: int, json_file: Path | None) -> None:
+def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, days: int, as_json: bool) -> None:
     """The named statistics, or all, over the last `days`.
 
     Raises:
@@ -33,6 +32,8 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
         for stat in stats:
             rows = compute(connection, stat, as_of=as_of, days=days)
             told[stat.name] = rows
+            if as_json:
+                continue
             if not rows:
                 console.print(f"{stat.title}: nothing in the last {days} days.")
                 continue
@@ -44,7 +45,8 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
             console.print(table)
             if len(rows) > SHOWN:
                 console.print(f"and {len(rows) - SHOWN} more rows; --json has them all.")
-    write_json(json_file, {"as_of": as_of, "days": days, "stats": told})
+    if as_json:
+        print_json({"as_of": as_of, "days": days, "stats": told})
 
 
 def _is_number(value: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -90,13 +89,14 @@ def test_refused_signatures_and_a_clock_that_is_off_are_warnings(engine: Engine,
     assert state(found, "clocks") == {"warning"}
 
 
-def test_the_test_message_is_sent_only_when_asked_for(town: Town, tmp_path: Path) -> None:
+def test_the_test_message_is_sent_only_when_asked_for(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     before = len(town.sandbox.state.discord.messages)
-    run_doctor(town.settings, now=datetime.now(UTC), post=False, json_file=None)
+    run_doctor(town.settings, now=datetime.now(UTC), post=False, as_json=False)
     assert len(town.sandbox.state.discord.messages) == before
-    run_doctor(town.settings, now=datetime.now(UTC), post=True, json_file=tmp_path / "d.json")
+    capsys.readouterr()
+    run_doctor(town.settings, now=datetime.now(UTC), post=True, as_json=True)
     assert len(town.sandbox.state.discord.messages) == before + 1
-    assert {line["part"] for line in json.loads((tmp_path / "d.json").read_text())["lines"]} >= {"database", "alerts"}
+    assert {line["part"] for line in json.loads(capsys.readouterr().out)["lines"]} >= {"database", "alerts"}
 
 
 @pytest.mark.parametrize("word", ["check", "watch", "user", "payment", "doctor"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -36,22 +35,22 @@ def test_a_gap_is_seen_before_any_run_and_its_age_grows(engine: Engine, settings
 
 
 def test_where_nothing_is_amiss_the_exit_code_is_0(
-    engine: Engine, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    engine: Engine, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_check(settings, now=AS_OF, json_file=tmp_path / "check.json") == 0
+    assert run_check(settings, now=AS_OF, as_json=False) == 0
     assert "Every payer has access." in capsys.readouterr().out
-    told = json.loads((tmp_path / "check.json").read_text())
+    assert run_check(settings, now=AS_OF, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
     assert told["gaps"] == told["live_findings"] == []
 
 
-def test_findings_what_was_not_read_and_what_waits_are_shown(
-    town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_check(town.settings, now=AS_OF, json_file=tmp_path / "check.json") == 1
+def test_findings_what_was_not_read_and_what_waits_are_shown(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_check(town.settings, now=AS_OF, as_json=False) == 1
     shown = capsys.readouterr().out
     assert "CRITICAL" in shown
     assert "Alerts waiting:" in shown
-    told = json.loads((tmp_path / "check.json").read_text())
+    assert run_check(town.settings, now=AS_OF, as_json=True) == 1
+    told = json.loads(capsys.readouterr().out)
     assert sum(row["findings"] for row in told["live_findings"]) > 0
     assert told["notifications"]["waiting"] > 0
     assert told["unread"] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -83,11 +82,12 @@ def test_the_night_stored_every_statistic(town: Town) -> None:
 
 
 def test_a_table_for_people_all_rows_for_machines_and_a_sentence_for_a_wrong_name(
-    town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Settings
+    town: Town, capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
-    show_stats(town.settings, [], as_of=AS_OF, days=90, json_file=tmp_path / "s.json")
+    show_stats(town.settings, [], as_of=AS_OF, days=90, as_json=False)
     shown = capsys.readouterr().out
     assert all(stat.title in shown for stat in STATS.values() if stat.name != "recovered")
-    assert set(json.loads((tmp_path / "s.json").read_text())["stats"]) == set(STATS)
+    show_stats(town.settings, [], as_of=AS_OF, days=90, as_json=True)
+    assert set(json.loads(capsys.readouterr().out)["stats"]) == set(STATS)
     with pytest.raises(ConfigurationError, match="no statistic 'nonsense'"):
-        show_stats(settings, ["nonsense"], as_of=AS_OF, days=1, json_file=None)
+        show_stats(settings, ["nonsense"], as_of=AS_OF, days=1, as_json=False)
