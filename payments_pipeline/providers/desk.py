@@ -7,6 +7,7 @@ Belongs here: choosing the account and building its client at first use. Does no
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from payments_pipeline.config import Settings
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
     from payments_pipeline.providers.limiter import SharedSlots
     from payments_pipeline.providers.stripe_writes import StripeWrites
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one call is waited for.
+
+    Attributes:
+        timeout: seconds to connect, and seconds of silence while an answer is read.
+        attempts: tries of a call that only reads, the first included.
+    """
+
+    timeout: float
+    attempts: int
 
 
 class Desk:
@@ -34,6 +48,11 @@ class Desk:
         self._engine = engine
         self._lock = threading.Lock()
         self._stripe: dict[str, StripeWrites] | None = None
+
+    @property
+    def patience(self) -> Patience:
+        """How long the calls of every account may last."""
+        return Patience(self._settings.http_timeout_seconds, self._settings.http_max_attempts)
 
     def stripe(self, account: str) -> StripeWrites:
         """The Stripe account of that id (``acct_…``).

@@ -132,12 +132,17 @@ class RefundPayment:
 
 def _refund(item: Mapping[str, Any]) -> Facts:
     metadata = item.get("metadata")
-    return {
-        "id": str(item["id"]),
-        "status": str(item.get("status")),
-        "amount": jsonable(from_stripe(int(item["amount"]), str(item["currency"]))),
-        "mark": metadata.get("repair") if isinstance(metadata, dict) else None,
-    }
+    try:
+        return {
+            "id": str(item["id"]),
+            "status": str(item.get("status")),
+            "amount": jsonable(from_stripe(int(item["amount"]), str(item["currency"]))),
+            "mark": metadata.get("repair") if isinstance(metadata, dict) else None,
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedObjectError(
+            f"A refund of Stripe's lacks {error}.", where="stripe GET /v1/refunds", remedy="Look at it at Stripe."
+        ) from error
 
 
 def _left(facts: Facts) -> Money:
