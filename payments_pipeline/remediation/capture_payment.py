@@ -27,6 +27,7 @@ class CapturePayment:
     """See the module."""
 
     name = "capture_payment"
+    moves_money = True
     repeatable = True
     """Stripe captures an intent once, whatever the key."""
 

@@ -112,6 +112,11 @@ class ProviderKind(ActionKind, Protocol):
     """A repair that asks a provider for something first; the application's rows follow what was read back."""
 
     @property
+    def moves_money(self) -> bool:
+        """Money changes hands, and is not only let go: it begins by itself only where that is enabled."""
+        ...
+
+    @property
     def repeatable(self) -> bool:
         """The provider itself refuses to do it twice, whatever the idempotency key."""
         ...

@@ -29,6 +29,7 @@ class RefundPayment:
     """See the module."""
 
     name = "refund_payment"
+    moves_money = True
     repeatable = False
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:

@@ -27,6 +27,8 @@ class ReleaseAuthorization:
     """See the module."""
 
     name = "release_authorization"
+    moves_money = False
+    """What is held was never taken."""
     repeatable = True
     """Stripe cancels an intent once, whatever the key."""
 
