@@ -9,7 +9,8 @@ HISTORIES ?= 5000
 SOAK_ROUNDS ?= 3000
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest plans check format bench bench-ingest bench-reports accuracy clean
+.PHONY: help install demo dev test soak soak-ingest soak-alerts plans check format bench bench-ingest bench-reports \
+	accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +44,10 @@ plans: install  ## write the reports' query plans anew, after a change of a repo
 soak: install  ## thousands of random interleavings of repairs; SOAK_SEED=n begins at another seed
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/remediation/test_soak.py
+
+soak-alerts: install  ## alerts in a long storm: Discord fails, senders are killed; STORM_SEED=n repeats one
+	@STORM_FINDINGS=$${STORM_FINDINGS:-600} STORM_SECONDS=$${STORM_SECONDS:-300} $(BIN)/pytest -p no:xdist -o addopts= -q -s \
+		payments_pipeline_tests/notify/test_storm.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .

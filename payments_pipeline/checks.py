@@ -1,7 +1,7 @@
 """Asset checks: can a snapshot be trusted, and does a report have rows.
 
 Belongs here: one thin Dagster check a question, each over one query. Does not belong here: what follows from a bad
-answer for a provider's findings; that is `findings.py` and its coverage rule.
+answer for a provider's findings; that is `findings/` and its coverage rule.
 
 What blocks: two accounts or modes in one table, or an object twice, make every figure downstream wrong, so those checks
 stop the run there. A fetch that is not complete makes only absence unprovable: downstream goes on for the other

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +32,78 @@ audit_app = typer.Typer(help="The audit trail of repairs.", no_args_is_help=True
 app.add_typer(audit_app, name="audit")
 app.add_typer(actions_app, name="actions")
 app.command()(activate)
+findings_app = typer.Typer(help="Findings: what is open, one with its story, and what people do with them.",
+                           no_args_is_help=True)  # fmt: skip
+app.add_typer(findings_app, name="findings")
+outbox_app = typer.Typer(help="Messages on their way to the channels.", no_args_is_help=True)
+app.add_typer(outbox_app, name="outbox")
 
 AsOf = Annotated[
     str | None, typer.Option(help="Judge as of this time, e.g. 2026-11-01T12:00:00Z; default: now.", metavar="TIME")
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+FindingId = Annotated[int, typer.Argument(help="The number that messages and `findings list` show.", metavar="ID")]
+Reason = Annotated[str, typer.Option(help="Why; stands in the audit trail.")]
+Actor = Annotated[str, typer.Option("--as", help="Who does it; default: your log-in name.", default_factory=getuser)]
+
+
+@findings_app.command("list")
+def findings_list(
+    report: Annotated[str | None, typer.Option(help="Only this report's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    json: AsJson = False,
+) -> None:
+    """What is open now, the gravest and oldest first. Exits with 1 when there is anything."""
+    from payments_pipeline.present_findings import show_list
+
+    raise typer.Exit(show_list(load_settings(), report=report, limit=limit, as_json=json))
+
+
+@findings_app.command("show")
+def findings_show(finding_id: FindingId, json: AsJson = False) -> None:
+    """One finding as it was found and as it is now, what proved it, and all that happened to it."""
+    from payments_pipeline.present_findings import show_story
+
+    show_story(load_settings(), finding_id, as_json=json)
+
+
+@findings_app.command("ack")
+def findings_ack(finding_id: FindingId, actor: Actor, reason: Reason = "") -> None:
+    """Say that you look after it: no repair by itself, its message says who."""
+    _handle(finding_id, "acknowledge", actor=actor, reason=reason or None)
+
+
+@findings_app.command("snooze")
+def findings_snooze(
+    finding_id: FindingId,
+    actor: Actor,
+    until: Annotated[str, typer.Option(help="Until when, e.g. 2026-11-02T08:00:00Z.", metavar="TIME")],
+    reason: Reason = "",
+) -> None:
+    """Nothing of it until then; it wakes by itself."""
+    _handle(finding_id, "snooze", actor=actor, reason=reason or None, until=_moment(until, "--until"))
+
+
+@findings_app.command("resolve")
+def findings_resolve(finding_id: FindingId, actor: Actor, reason: Reason) -> None:
+    """Say that it is over, and why. It stays so while its row is there unchanged."""
+    _handle(finding_id, "resolve", actor=actor, reason=reason)
+
+
+@findings_app.command("reopen")
+def findings_reopen(finding_id: FindingId, actor: Actor, reason: Reason) -> None:
+    """Open a resolved one again, as a new episode."""
+    _handle(finding_id, "reopen", actor=actor, reason=reason)
+
+
+@outbox_app.command("requeue")
+def outbox_requeue(channel: Annotated[str, typer.Argument(help="The channel, e.g. discord.")]) -> None:
+    """Send again what was given up, e.g. after a webhook was replaced."""
+    from payments_pipeline.present_findings import requeue_channel
+
+    _say(requeue_channel(load_settings(), channel, at=_now()))
 
 
 @db_app.command("upgrade")
@@ -251,6 +319,12 @@ def _say(*lines: str) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _handle(finding_id: int, act: str, **values: object) -> None:
+    from payments_pipeline.present_findings import handle
+
+    _say(handle(load_settings(), finding_id, act, at=_now(), **values))
 
 
 def _time(value: str | None) -> datetime | None:

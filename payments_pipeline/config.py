@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from payments_pipeline.errors import ConfigurationError
 
 Mode = Literal["live", "test"]
+SeverityName = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 CheckoutReference = Literal["user", "payment", "either"]
 """What the application writes into client_reference_id of a checkout: the id of its user, or of its payment."""
 
@@ -41,6 +42,26 @@ class ProviderAccount(BaseModel):
     account: str | None = Field(None, min_length=1)
     api_base: str | None = None
     calls_per_second: float | None = Field(None, gt=0)
+
+
+class AlertChannel(BaseModel):
+    """One more way to people: an entry of ALERT_CHANNELS.
+
+    Attributes:
+        name: what it is called in the outbox; unique.
+        url: Apprise's address of the service; a secret.
+        min_severity: this and graver.
+        reports: only these reports and watches; None: all, and failures of runs.
+        summary: the daily summary, too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
+    url: SecretStr = Field(min_length=1)
+    min_severity: SeverityName = "LOW"
+    reports: tuple[str, ...] | None = None
+    summary: bool = True
 
 
 class Settings(BaseSettings):
@@ -107,6 +128,13 @@ class Settings(BaseSettings):
         None, description="Replaces scheme, host and /api of the webhook, e.g. for a proxy."
     )
 
+    discord_min_severity: SeverityName = Field("LOW", description="Discord is told of this and graver.")
+    alert_channels: tuple[AlertChannel, ...] = Field(
+        (), description='More channels, JSON: [{"name": "oncall", "url": "pagerduty://…", "min_severity": "HIGH"}].'
+    )
+    quiet_hours: str | None = Field(None, description="No noise below HIGH in these hours of a day: 22:00-07:00.")
+    quiet_hours_timezone: str = Field("UTC", description="Time zone of the quiet hours, e.g. Europe/Zurich.")
+
     application_names: tuple[str, ...] = Field(
         (), description='How metadata.app of a payment may call us, JSON: ["studio"]; anything else is another product.'
     )
@@ -132,7 +160,7 @@ class Settings(BaseSettings):
     report_params: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description='Overrides of report parameters, JSON: {"report": {"name": value}}.'
     )
-    show_personal_data: bool = Field(False, description="Put e-mail addresses in alerts; off: masked.")
+    show_personal_data: bool = Field(False, description="Put e-mail addresses and the like in alerts; off: masked.")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -141,7 +141,8 @@ def _discord(world: World) -> dict[str, Any]:
     embeds = [embed for message in messages for embed in message.get("embeds", [])]
     return {
         "messages": len(messages),
-        "edited": sum(1 for message in messages if message.get("edits")),
+        # the first edit is how a message is written: discord.py posts in two steps
+        "edited": sum(1 for message in messages if message.get("edits", 0) > 1),
         "titles": [embed.get("title", "") for embed in embeds],
         "colours": [f"#{embed.get('color', 0):06X}" for embed in embeds],
     }

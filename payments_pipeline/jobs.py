@@ -19,6 +19,7 @@ from payments_pipeline.assets.changes import KEY as CHANGES
 from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
+from payments_pipeline.findings.watching import watch_undelivered
 from payments_pipeline.notify.outbox import deliver
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.actions import apply, propose
@@ -97,8 +98,11 @@ def deliver_notifications(
     database: DatabaseResource,
     channels: ChannelsResource,
 ) -> None:
-    """Send what is due in the outbox."""
-    outcome = deliver(database.engine, channels.channels(), clock=clock.present, limit=config.limit)
+    """Send what is due in the outbox; what had to be given up becomes a finding."""
+    engine = database.engine
+    outcome = deliver(engine, channels.channels(), clock=clock.present, plan=channels.plan(), limit=config.limit)
+    ui_url = channels.settings.dagster_ui_url
+    watch_undelivered(engine, at=clock.present(), ui_url=ui_url, run_id=context.run.run_id)
     context.log.info(
         f"sent {outcome.sent}, to be retried {outcome.retried}, given up {outcome.dead}, waiting {outcome.waiting}, "
         f"for channels not configured {outcome.unconfigured}"

@@ -18,7 +18,8 @@ from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.notify.channel import Channel
-from payments_pipeline.notify.channels import build_channels
+from payments_pipeline.notify.channels import build_channels, delivery_plan
+from payments_pipeline.notify.routes import DeliveryPlan
 from payments_pipeline.providers.accounts import ConfiguredProvider
 from payments_pipeline.providers.base import Clock
 from payments_pipeline.providers.catalogue import build_providers, configured_providers
@@ -129,6 +130,14 @@ class ChannelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ConfigurationError: a channel's address is malformed.
         """
         return build_channels(self.settings)
+
+    def plan(self) -> DeliveryPlan:
+        """Who is told what, and quiet hours.
+
+        Raises:
+            ConfigurationError: the quiet hours are malformed.
+        """
+        return delivery_plan(self.settings)
 
 
 def default_resources(settings: Settings, as_of: datetime | None = None, ahead_seconds: float = 0.0) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 Belongs here: the call, and what each answer means. Does not belong here: how a message looks (render.py) or when it is
 sent again (outbox.py). Why not discord.py's `SyncWebhook`: its base address is a class attribute for the whole process
 (no proxy for one webhook), its calls have no time-out, it sleeps as long as Discord says and up to five times inside
-the call, and it logs the address with the token. Delivery is at least once: webhooks ignore `nonce`/`enforce_nonce`
-(discord-api-docs pull request 6647) and can't list their messages, so a crash between Discord's answer and our mark
-shows a message twice; the footer names finding, episode and notification, so that it is recognised.
+the call, and it logs the address with the token. Webhooks know no idempotency: they ignore `nonce`/`enforce_nonce`
+(discord-api-docs pull request 6647) and can't list their messages. So a message is shown in two steps: a headline keeps
+its place, then an edit, which may be repeated, says what it is about (docs/decisions/0012-discord-in-two-steps.md).
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from payments_pipeline.errors import (
     UnclearOutcomeError,
 )
 from payments_pipeline.notify.channel import Message
-from payments_pipeline.notify.render import render
+from payments_pipeline.notify.render import headline, render
 
 UNKNOWN_MESSAGE = 10008  # Discord's JSON error code; a 404 without it means that the webhook itself is gone
 DEFAULT_WAIT = 5.0  # seconds, for a 429 that does not say how long
 _WEBHOOK = re.compile(r"(?P<base>https?://[^?#]+?)?/webhooks/(?P<id>[^/?#]+)/(?P<token>[^/?#]+)/?(?P<query>\?[^#]*)?")
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+_ID = re.compile(r'\s*:\s*"(\d{1,20})"')
 _CHECK_BASE = "Check DISCORD_WEBHOOK_URL and DISCORD_API_BASE."
 _REPLACE = "Create a new webhook in the channel's settings and set DISCORD_WEBHOOK_URL."
 
@@ -80,7 +82,7 @@ class DiscordChannel:
         self._name = f"discord webhook {match['id']}"
         self._timeout = timeout
         self._personal = personal
-        self._not_before = 0.0
+        self._not_before: dict[str, float] = {}
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"payments-pipeline/{version('payments-pipeline')}"
         logging.getLogger("urllib3.connectionpool").addFilter(_REDACT)  # adding it twice changes nothing
@@ -88,23 +90,49 @@ class DiscordChannel:
     def __repr__(self) -> str:
         return f"DiscordChannel({self._name})"
 
+    @property
+    def edits(self) -> bool:
+        return True
+
     def send(self, message: Message) -> str | None:
-        """Post a new message; see `Channel.send`."""
-        answer = self._call("POST", "", message, {"wait": "true"})
-        identifier = answer.get("id")
-        return str(identifier) if identifier else None
+        """Post a whole message in one step; see `Channel.send`."""
+        return self._posted(message, render(message, personal=self._personal))
+
+    def reserve(self, message: Message) -> str:
+        """Post the headline; see `PlacedChannel.reserve`."""
+        identifier = self._posted(message, headline(message, personal=self._personal))
+        if identifier is None:
+            raise UnclearOutcomeError("Discord's answer was cut.", where=self._name, remedy="It is tried again.")
+        return identifier
 
     def edit(self, message_id: str, message: Message) -> None:
         """Replace what a message shows; see `Channel.edit`."""
-        self._call("PATCH", f"/messages/{message_id}", message, {})
+        payload = render(message, personal=self._personal)
+        answer = self._call("PATCH", f"/messages/{message_id}", f"notification {message.notification_id}", payload)
+        if answer.get("id") != message_id:  # whoever says 200 without showing the message may not have changed it
+            raise UnclearOutcomeError(
+                "Discord's answer does not show the message.", where=self._name, remedy="It is edited again."
+            )
+
+    def discard(self, message_id: str) -> None:
+        """Remove a message; see `PlacedChannel.discard`."""
+        try:
+            self._call("DELETE", f"/messages/{message_id}", f"message {message_id}", None)
+        except MessageGoneError:
+            return
 
     def close(self) -> None:
         """Give back the connections."""
         self._session.close()
 
-    def _call(self, method: str, path: str, message: Message, query: dict[str, str]) -> dict[str, Any]:
-        where = f"{self._name} {method} notification {message.notification_id}"
-        wait = self._not_before - time.monotonic()
+    def _posted(self, message: Message, payload: dict[str, Any]) -> str | None:
+        answer = self._call("POST", "", f"notification {message.notification_id}", payload, wait="true")
+        identifier = answer.get("id")
+        return str(identifier) if identifier else None
+
+    def _call(self, method: str, path: str, what: str, payload: dict[str, Any] | None, **query: str) -> dict[str, Any]:
+        where = f"{self._name} {method} {what}"
+        wait = self._not_before.get(method, 0.0) - time.monotonic()
         if wait > 0:
             raise TransientError("Discord's rate limit is used up for now.", where=where, retry_after=wait)
         thread = {key: value for key, value in self._thread.items() if key == "thread_id"}
@@ -113,7 +141,7 @@ class DiscordChannel:
                 method,
                 self._address + path,
                 params=query | thread,
-                json=render(message, personal=self._personal),
+                json=payload,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
@@ -127,22 +155,41 @@ class DiscordChannel:
             ) from None
         with response:
             answer = _body(response)
-            self._obey(response)
+            self._obey(method, response)
         _judge(response, answer, where)
         return answer
 
-    def _obey(self, response: requests.Response) -> None:
+    def _obey(self, method: str, response: requests.Response) -> None:
+        """Posting and editing have limits of their own ("per-route", Discord's rate limit documentation)."""
         if response.headers.get("X-RateLimit-Remaining") == "0":
-            self._not_before = time.monotonic() + (_seconds(response.headers.get("X-RateLimit-Reset-After")) or 0.0)
+            reset = _seconds(response.headers.get("X-RateLimit-Reset-After")) or 0.0
+            self._not_before[method] = time.monotonic() + reset
 
 
 def _body(response: requests.Response) -> dict[str, Any]:
-    """The answer's JSON object; empty when it was cut or is none: the status alone tells whether Discord took it."""
+    """The answer's JSON object; of one that was cut, its id, if it came as far; the status tells if Discord took it."""
+    read = bytearray()
     try:
-        answer = json.loads(response.content)
+        for piece in response.iter_content(64):  # small: of a cut answer a piece that is not whole is lost
+            read += piece
+        answer = json.loads(read)
     except (requests.RequestException, ValueError):
-        return {}
+        identifier = _own_id(read.decode("utf-8", "replace"))
+        return {"id": identifier} if identifier else {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _own_id(text: str) -> str | None:
+    """The id on the first level of a JSON object that may have no end; ids of parts of it do not count."""
+    depth = 0
+    for token in _NESTING.finditer(text):
+        if token.group() in "{[":
+            depth += 1
+        elif token.group() in "}]":
+            depth -= 1
+        elif depth == 1 and token.group() == '"id"' and (value := _ID.match(text, token.end())):
+            return value.group(1)
+    return None
 
 
 def _judge(response: requests.Response, answer: dict[str, Any], where: str) -> None:

@@ -1,27 +1,29 @@
 """Delivers the outbox: each notification at least once, in the order of its finding's life, by any number of senders.
 
-Belongs here: claiming, leases, retries, pauses. Does not belong here: writing notifications (findings.py, in the
+Belongs here: claiming, leases, retries, pauses. Does not belong here: writing notifications (findings/, in the
 transaction that changes the finding), or how a channel calls and looks. A notification is claimed in one short
 transaction, sent outside any, and marked in another: a sender that dies leaves a lease behind, and whoever comes after
-its end sends again. That may show a message twice (see discord.py); an edit repeated shows nothing new.
+its end sends again: by repeating an edit, or with the same key, so that nothing is shown twice where the channel lets
+us (dispatch.py).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import ChannelGoneError, MessageGoneError, PermanentError, TransientError
-from payments_pipeline.notify.channel import Channel, Message
+from payments_pipeline.errors import ChannelGoneError, PermanentError, TransientError
+from payments_pipeline.notify.channel import Channel
+from payments_pipeline.notify.dispatch import LeaseLostError, Shown, dispatch
+from payments_pipeline.notify.routes import DeliveryPlan
+from payments_pipeline.notify.routing import prepare
 from payments_pipeline.providers.base import Clock
 
 MAX_ATTEMPTS = 20  # with the back-off below about 14 hours
@@ -59,6 +61,7 @@ def deliver(
     channels: Mapping[str, Channel],
     *,
     clock: Clock,
+    plan: DeliveryPlan | None = None,
     limit: int = 100,
     patience: float = 30.0,
     sleep: Callable[[float], None] = time.sleep,
@@ -66,7 +69,8 @@ def deliver(
     """Send what is due. Safe to run twice at once and to kill at any point.
 
     Args:
-        channels: by name; messages of other channels stay pending.
+        channels: by name, in the order in which they stand in for each other; messages of other channels stay pending.
+        plan: who is told what, and quiet hours; None: every channel everything, at once.
         limit: attempts in this round.
         patience: seconds to wait altogether for channels that asked for a short pause; longer pauses end the round.
     """
@@ -76,11 +80,18 @@ def deliver(
     def now() -> datetime:  # a clock that stands still, as in a demo of another day, must not stop us from going on
         return max(clock(), began + timedelta(seconds=waited))
 
+    prepared = False
     while attempts < limit:
-        claimed = _claim(engine, channels, now())
+        claimed = _claim(engine, channels, now()) if prepared else None
         if claimed is not None:
             attempts += 1
-            total = _count(total, _attempt(engine, channels[claimed.channel], claimed, now))
+            outcome = _attempt(engine, channels[claimed.channel], claimed, now)
+            total = _count(total, outcome)
+            prepared = outcome != "retried"  # a channel that is gone is stood in for by the next one, at once
+            continue
+        if not prepared:
+            prepare(engine, channels, plan or DeliveryPlan(), now=now())
+            prepared = True
             continue
         pause = _shortest_pause(engine, channels, now())
         if pause is None or waited + pause > patience:
@@ -115,6 +126,7 @@ def pause_seconds(error: TransientError | ChannelGoneError, failures: int) -> fl
 def _claim(engine: Engine, channels: Mapping[str, Channel], now: datetime) -> Row[Any] | None:
     parameters = {"now": now, "leased_until": now + LEASE, "channels": list(channels)}
     with engine.begin() as connection:
+        connection.execute(named("notify/lock_shared.sql"))
         return connection.execute(named("notify/claim.sql"), parameters).one_or_none()
 
 
@@ -123,36 +135,37 @@ def _attempt(engine: Engine, channel: Channel, claimed: Row[Any], clock: Clock) 
     if claimed.attempts > MAX_ATTEMPTS:  # senders died with it again and again
         return _bury(engine, claimed, f"Given up after {MAX_ATTEMPTS} attempts.")
     try:
-        message_id = _dispatch(engine, channel, claimed)
+        shown = dispatch(engine, channel, claimed, now=clock(), keep=lambda place: _keep(engine, claimed, place))
+    except LeaseLostError:
+        return "lost"
     except (TransientError, ChannelGoneError) as error:
         return _postpone(engine, claimed, error, clock())
     except PermanentError as error:
         return _bury(engine, claimed, str(error))
     with engine.begin() as connection:
         now = clock()
-        connection.execute(named("notify/resume_channel.sql"), {"channel": claimed.channel, "now": now})
-        return _mark(connection, "sent", claimed, message_id=message_id, now=now)
+        if not shown.silent:
+            connection.execute(named("notify/resume_channel.sql"), {"channel": claimed.channel, "now": now})
+        return _done(connection, claimed, shown, now)
 
 
-def _dispatch(engine: Engine, channel: Channel, claimed: Row[Any]) -> str | None:
-    body = _body(claimed.body)
-    if claimed.kind == "resolved" and claimed.finding_id is not None:
-        with engine.connect() as connection:
-            parameters = {"finding_id": claimed.finding_id, "channel": claimed.channel}
-            opened = connection.execute(named("notify/opened_message.sql"), parameters).one_or_none()
-        if opened is not None:
-            body = _body(opened.body) | body  # the edited message still shows what was found
-            try:
-                channel.edit(opened.message_id, _message(claimed, body))
-            except MessageGoneError:
-                _log.info("The message of finding %s was removed; its end is posted anew.", claimed.finding_id)
-            else:
-                return str(opened.message_id)
-    return channel.send(_message(claimed, body))
+def _keep(engine: Engine, claimed: Row[Any], place: str | None) -> bool:
+    lease = {"notification_id": claimed.notification_id, "leased_until": claimed.leased_until}
+    with engine.begin() as connection:
+        return bool(connection.execute(named("notify/keep_place.sql"), lease | {"message_id": place}).rowcount)
 
 
-def _message(claimed: Row[Any], body: dict[str, Any]) -> Message:
-    return Message(claimed.notification_id, claimed.kind, claimed.severity, body)
+def _done(connection: Connection, claimed: Row[Any], shown: Shown, now: datetime) -> str:
+    outcome = (
+        _mark(connection, "silent", claimed)
+        if shown.silent
+        else _mark(connection, "sent", claimed, message_id=shown.message_id, now=now)
+    )
+    if outcome != "lost" and shown.told:
+        connection.execute(
+            named("notify/supersede.sql"), {"notifications": list(shown.told), "message_id": shown.message_id}
+        )
+    return outcome
 
 
 def _postpone(engine: Engine, claimed: Row[Any], error: TransientError | ChannelGoneError, now: datetime) -> str:
@@ -165,7 +178,14 @@ def _postpone(engine: Engine, claimed: Row[Any], error: TransientError | Channel
         pause = now + timedelta(seconds=pause_seconds(error, failures))
         connection.execute(
             named("notify/pause_channel.sql"),
-            channel | {"paused_until": pause, "failures": failures, "reason": str(error), "now": now},
+            channel
+            | {
+                "paused_until": pause,
+                "failures": failures,
+                "reason": str(error),
+                "gone": isinstance(error, ChannelGoneError),
+                "now": now,
+            },
         )
         later = pause if asked is not None else now + timedelta(seconds=backoff(claimed.attempts))
         _log.warning("Not delivered, next attempt at %s: %s", later.isoformat(), error)
@@ -179,7 +199,12 @@ def _bury(engine: Engine, claimed: Row[Any], why: str) -> str:
         return _mark(connection, "dead", claimed, last_error=why)
 
 
-_STATEMENTS = {"sent": "notify/mark_sent.sql", "retried": "notify/release.sql", "dead": "notify/mark_dead.sql"}
+_STATEMENTS = {
+    "sent": "notify/mark_sent.sql",
+    "silent": "notify/mark_superseded.sql",
+    "retried": "notify/release.sql",
+    "dead": "notify/mark_dead.sql",
+}
 
 
 def _mark(connection: Connection, outcome: str, claimed: Row[Any], **values: object) -> str:
@@ -191,7 +216,7 @@ def _mark(connection: Connection, outcome: str, claimed: Row[Any], **values: obj
 
 
 def _count(total: Delivery, outcome: str) -> Delivery:
-    return total if outcome == "lost" else replace(total, **{outcome: getattr(total, outcome) + 1})
+    return total if outcome in {"lost", "silent"} else replace(total, **{outcome: getattr(total, outcome) + 1})
 
 
 def _shortest_pause(engine: Engine, channels: Mapping[str, Channel], now: datetime) -> float | None:
@@ -208,9 +233,3 @@ def _with_backlog(engine: Engine, channels: Mapping[str, Channel], total: Delive
         paused = connection.execute(named("notify/paused_channels.sql"), names | {"now": now}).all()
     down = {row.channel: row.reason for row in paused}
     return replace(total, waiting=backlog.waiting, unconfigured=backlog.unconfigured, down=down)
-
-
-def _body(source: str) -> dict[str, Any]:
-    """A stored body with exact numbers; anything that is no JSON object is kept under one key."""
-    body = json.loads(source, parse_float=Decimal)
-    return body if isinstance(body, dict) else {"content": body}

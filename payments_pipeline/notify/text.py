@@ -6,6 +6,7 @@ Belongs here: pure rules about text. Does not belong here: which text stands whe
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 EMPTY = "—"  # Discord refuses empty names and values
@@ -16,6 +17,15 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200b-\u20
 # An underscore inside a word is none to Discord, and so are these signs but at the start of a line: provider references
 # stay as they are, to be found and copied.
 _MARKUP = re.compile(r"[\\*~`|<\[\]]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|^[-+#>]")
+# Columns whose content is personal by its name; ids, user names and amounts are what people need to act.
+_PERSONAL = re.compile(
+    r"(^|_)(e_?mail|phone|mobile|tel|address|street|city|postcode|zip|ip|(first|last|full|real|given|family)_?name|name"
+    r"|birth\w*|iban|card|last4|tax_id|passport)($|_)",
+    re.IGNORECASE,
+)
+_NOT_PERSONAL = re.compile(r"^(deposit|wallet|pay|coin)_address$|^(plan|report|action|channel|event|job)_name$")
+# International numbers, as they turn up in free text: a plus and 8 to 15 digits.
+_PHONE = re.compile(r"\+(?:[ ()./-]?\d){8,15}(?!\d)")
 _PIECE = re.compile(r"\\.|.", re.DOTALL)
 _LONGEST_LINK = 400
 
@@ -32,8 +42,17 @@ def clean(value: object) -> str:
 
 
 def masked(text: str) -> str:
-    """Every word with an ``@`` inside, as e-mail addresses have, as first letter and ending: ``j***@***.com``."""
+    """Personal data in free text: telephone numbers, and every word with an ``@`` inside as ``j***@***.com``."""
+    text = _PHONE.sub("+***", text)
     return " ".join(_masked_word(word) if "@" in word[1:] else word for word in text.split(" "))
+
+
+def withheld(column: object, value: Any) -> Any:
+    """A column's value, or its first letter where the column's name says that it holds personal data."""
+    name = str(column)
+    if value is None or not _PERSONAL.search(name) or _NOT_PERSONAL.search(name):
+        return value
+    return f"{clean(value)[:1]}***"
 
 
 def escaped(text: str) -> str:

@@ -1,7 +1,7 @@
 """Reports as files: finds sql/reports/*.sql, reads their front matter, runs them into tables of schema reports.
 
 Belongs here: what a report file is and how it becomes a table. Does not belong here: what follows from a row
-(findings.py), or any report's rule (its .sql file).
+(findings/), or any report's rule (its .sql file).
 """
 
 from payments_pipeline.reports.front_matter import Report, load_reports

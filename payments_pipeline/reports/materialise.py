@@ -1,6 +1,6 @@
 """Runs a report into its table, `reports.<name>`, all or nothing, and keeps a line of history about the run.
 
-Belongs here: the table's making, its totals and its preview. Does not belong here: what the rows lead to (findings.py).
+Belongs here: the table's making, its totals and its preview. Does not belong here: what the rows lead to (findings/).
 """
 
 from __future__ import annotations

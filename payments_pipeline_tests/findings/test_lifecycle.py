@@ -63,18 +63,20 @@ def test_a_finding_whose_row_is_gone_is_resolved_and_comes_back_as_a_new_episode
     assert desk.refresh(LATER) == changes(reopened=1)
     assert [(f["episode"], f["status"]) for f in desk.findings()] == [(1, "resolved"), (2, "open")]
     assert len({f["fingerprint"] for f in desk.findings()}) == 1
-    assert [n["dedupe_key"] for n in desk.outbox()] == ["discord:1:opened", "discord:1:resolved", "discord:2:opened"]
+    assert [n["dedupe_key"] for n in desk.outbox()] == ["1:opened", "1:resolved", "2:reopened"]
+    assert {n["thread_id"] for n in desk.outbox()} == {1}
 
 
-def test_severity_rises_and_never_falls_and_tells_nobody_again(desk: Desk) -> None:
+def test_severity_rises_and_never_falls_and_a_rise_to_high_is_told_once(desk: Desk) -> None:
     desk.anomaly("a", severity="MEDIUM")
     desk.refresh()
-    for severity in ("CRITICAL", "LOW"):
+    for severity in ("CRITICAL", "LOW", "HIGH"):
         desk.gone("a")
         desk.anomaly("a", severity=severity)
         assert desk.refresh() == changes(refreshed=1)
         assert desk.findings()[0]["severity"] == "CRITICAL"
-    assert len(desk.outbox()) == 1
+    assert [(n["kind"], n["severity"]) for n in desk.outbox()] == [("opened", "MEDIUM"), ("risen", "CRITICAL")]
+    assert desk.findings()[0]["found_severity"] == "MEDIUM"
 
 
 def test_what_people_did_with_a_finding_is_kept_until_the_snooze_is_over(desk: Desk) -> None:

@@ -13,14 +13,14 @@ def test_an_opened_finding_is_told_with_all_that_a_reader_needs(desk: Desk) -> N
     desk.anomaly("a")
     desk.refresh()
     (message,) = desk.outbox()
-    assert (message["channel"], message["kind"], message["state"]) == ("discord", "opened", "pending")
-    assert (message["dedupe_key"], message["finding_id"]) == ("discord:1:opened", 1)
+    assert (message["channel"], message["kind"], message["state"]) == ("*", "opened", "pending")
+    assert (message["dedupe_key"], message["finding_id"]) == ("1:opened", 1)
     assert (message["severity"], message["next_attempt_at"], message["created_at"]) == ("HIGH", AS_OF, AS_OF)
     assert message["body"] == {
         "report": "amiss", "title": "Things amiss", "why": "They cost money.", "what_to_do": "Look.",
         "severity": "HIGH", "evidence": desk.findings()[0]["evidence"], "finding_id": 1, "episode": 1,
         "opened_at": "2026-11-01T12:00:00+00:00", "report_url": "https://dagster.example.com/assets/amiss",
-        "run_id": "run_1",
+        "run_id": "run_1", "status": "open",
     }  # fmt: skip
 
 

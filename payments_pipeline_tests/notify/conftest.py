@@ -100,8 +100,9 @@ def notify(connection: Connection, kind: str, finding_id: int | None, channel: s
     whole = GAP | {"finding_id": finding_id} | body
     row = connection.execute(
         text(
-            "INSERT INTO recon.notifications (dedupe_key, channel, kind, finding_id, severity, body, next_attempt_at,"
-            " created_at) VALUES (:key, :channel, :kind, :finding_id, 'CRITICAL', CAST(:body AS jsonb), :at, :at)"
+            "INSERT INTO recon.notifications (dedupe_key, channel, kind, finding_id, thread_id, severity, body,"
+            " next_attempt_at, created_at) VALUES (:key, :channel, :kind, :finding_id, :finding_id, 'CRITICAL',"
+            " CAST(:body AS jsonb), :at, :at)"
             " RETURNING notification_id"
         ),
         {

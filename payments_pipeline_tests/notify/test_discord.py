@@ -19,7 +19,7 @@ from payments_pipeline.errors import (
 )
 from payments_pipeline.notify.channel import Message
 from payments_pipeline.notify.channels import build_channels
-from payments_pipeline.notify.discord import DEFAULT_WAIT, DiscordChannel
+from payments_pipeline.notify.discord import DEFAULT_WAIT, DiscordChannel, _own_id
 from payments_pipeline.sandbox.failures import Fault
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import DiscordState
@@ -118,3 +118,39 @@ def test_channels_come_from_settings(settings: Settings) -> None:
     assert build_channels(settings) == {}
     webhook = SecretStr("https://discord.com/api/webhooks/1/hush")
     assert list(build_channels(settings.model_copy(update={"discord_webhook_url": webhook}))) == ["discord"]
+
+
+def test_answer_that_was_cut_still_tells_which_message_it_was(channel: DiscordChannel, sandbox: Sandbox) -> None:
+    sandbox.faults.cut_body("discord")
+    message_id = channel.reserve(MESSAGE)
+    assert list(sandbox.state.discord.messages) == [message_id]
+
+
+def test_discarding_a_message_twice_is_harmless(channel: DiscordChannel, sandbox: Sandbox) -> None:
+    message_id = channel.reserve(MESSAGE)
+    channel.discard(message_id)
+    channel.discard(message_id)
+    assert shown(sandbox) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"id": "12", "x', "12"),
+        ('{"author": {"id": "9"}, "embeds": [{"id": "8"}], "id":"12"', "12"),
+        ('{"content": "\\"id\\": \\"7\\"", "id": "12"', "12"),
+        ('{"author": {"id": "9"', None),
+        ('{"id": "1', None),
+        ("error code: 1015", None),
+    ],
+)
+def test_only_the_id_of_the_message_itself_counts(text: str, found: str | None) -> None:
+    assert _own_id(text) == found
+
+
+def test_edit_that_is_answered_without_the_message_is_not_believed(channel: DiscordChannel, sandbox: Sandbox) -> None:
+    message_id = channel.reserve(MESSAGE)
+    sandbox.faults.add(Fault("discord", "empty_body", method="PATCH"))
+    with pytest.raises(UnclearOutcomeError):
+        channel.edit(message_id, MESSAGE)
+    assert shown(sandbox)[0]["embeds"] == []

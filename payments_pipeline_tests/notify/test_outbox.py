@@ -49,18 +49,20 @@ def test_resolved_finding_turns_its_message_green(
     (message,) = shown(sandbox)
     assert message["embeds"][0]["color"] == GREEN
     assert message["embeds"][0]["description"] == "The user is active now."
-    assert message["edits"] == 1
+    assert message["content"] == "", "the headline that kept the place is gone"
+    assert message["edits"] == 2
 
 
-def test_resolution_waits_for_an_alert_that_is_still_on_its_way(
+def test_alert_and_resolution_that_wait_together_are_one_message(
     engine: Engine, channels: Channels, clock: Wrist, sandbox: Sandbox, finding: OpenOne
 ) -> None:
     finding_id = finding()
     with engine.begin() as connection:
         notify(connection, "resolved", finding_id)
     sandbox.faults.server_error("discord")
-    assert run(engine, channels, clock) == Delivery(sent=2, retried=1)
-    assert [message["edits"] for message in shown(sandbox)] == [1]
+    assert run(engine, channels, clock) == Delivery(sent=1, retried=1)
+    assert [message["embeds"][0]["color"] for message in shown(sandbox)] == [GREEN]
+    assert states(engine) == ["sent", "superseded"]
 
 
 def test_finding_told_in_a_digest_is_resolved_by_a_message_of_its_own(
@@ -130,7 +132,7 @@ def test_outage_costs_one_call_a_pause_however_much_waits(
     assert (result.sent, result.dead, result.waiting) == (0, 0, 30)
     assert outage.fired <= 4
     sandbox.faults.clear()
-    clock.now += timedelta(hours=1)
+    clock.now += timedelta(minutes=6)
     assert run(engine, channels, clock) == Delivery(sent=30)
 
 
@@ -172,6 +174,8 @@ def test_sender_killed_before_sending_is_followed_after_its_lease(
         pass
 
     class Dies:
+        edits = True
+
         def send(self, message: Message) -> str | None:  # noqa: ARG002
             raise Killed
 
@@ -191,6 +195,8 @@ def test_sender_slower_than_its_lease_does_not_undo_what_the_next_one_wrote(
     engine: Engine, channels: Channels, clock: Wrist, finding: OpenOne
 ) -> None:
     class Slow:
+        edits = True
+
         def send(self, message: Message) -> str | None:  # noqa: ARG002
             clock.now += LEASE
             deliver(engine, channels, clock=clock)

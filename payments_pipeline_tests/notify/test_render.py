@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments_pipeline.notify.channel import Message
-from payments_pipeline.notify.render import GREEN, GREY, ORANGE, RED, YELLOW, colour, render
-from payments_pipeline.notify.text import clean, escaped, fitted, link, masked, units
+from payments_pipeline.notify.plain import plain
+from payments_pipeline.notify.render import GREEN, GREY, ORANGE, RED, YELLOW, colour, headline, render
+from payments_pipeline.notify.text import clean, escaped, fitted, link, masked, units, withheld
 from payments_pipeline.sandbox.discord_limits import check_message
 from payments_pipeline_tests.notify.conftest import GAP
+from payments_pipeline_tests.notify.discord_schema import EVERYWHERE_TOGETHER, validators
 
 EVIDENCE = [
     "user_id",
@@ -42,13 +44,18 @@ VALUE = st.recursive(
 )
 ROW = st.dictionaries(st.one_of(st.sampled_from(EVIDENCE), HUGE), VALUE, max_size=40)
 BODY = st.dictionaries(st.one_of(st.sampled_from(sorted({*GAP, "resolution", "counts"})), HUGE), VALUE, max_size=40)
-KINDS = st.sampled_from(["opened", "resolved", "digest", "summary", "failure"])
+KINDS = st.sampled_from(
+    ["opened", "risen", "woken", "reopened", "acknowledged", "snoozed", "resolved", "digest", "summary", "failure"]
+)
+VALIDATORS = validators()
 
 
 def check_limits(payload: dict[str, Any]) -> None:
     """Discord's published limits, counted in UTF-16 code units; whitespace alone counts as nothing."""
     json.dumps(payload).encode("ascii")
     check_message(payload, complete=True)
+    for validator in VALIDATORS:
+        validator.validate(payload)
     (embed,) = payload["embeds"]
     assert payload["allowed_mentions"] == {"parse": []}
     texts = [(embed["title"], 256), (embed["description"], 4096), (embed["footer"]["text"], 2048)]
@@ -58,7 +65,7 @@ def check_limits(payload: dict[str, Any]) -> None:
         assert shown.strip()
         assert units(shown) <= limit
         shown.encode("utf-8")
-    assert sum(units(shown) for shown, _ in texts) <= 6000
+    assert sum(units(shown) for shown, _ in texts) <= EVERYWHERE_TOGETHER
     assert len(embed["fields"]) <= 25
     assert 0 <= embed["color"] <= 0xFFFFFF
 
@@ -70,7 +77,15 @@ def test_any_body_fits(
 ) -> None:
     gap, personal = gap_and_personal
     whole = body | {"evidence": row} | ({"report": "activation_gaps"} if gap else {})
-    check_limits(render(Message(2**63, kind, severity, whole), personal=personal))
+    message = Message(2**63, kind, severity, whole)
+    check_limits(render(message, personal=personal))
+    place = headline(message, personal=personal)
+    check_message(place, complete=True)
+    for validator in VALIDATORS:
+        validator.validate(place)
+    title, words = plain(message, personal=personal)
+    assert "\n" not in title
+    assert f"notification {2**63}" in words
 
 
 @given(NASTY, st.integers(1, 40))
@@ -121,11 +136,27 @@ def test_gap_with_nothing_known_still_shows_every_field() -> None:
         ("opened", "HIGH", "out_of_sync_payments", ORANGE),
         ("digest", "MEDIUM", "stuck_authorizations", YELLOW),
         ("opened", "LOW", "x", GREY),
+        ("opened", "MEDIUM", "webhook_failures", ORANGE),
+        ("opened", "CRITICAL", "webhook_failures", RED),
+        ("failure", "HIGH", "", ORANGE),
         ("resolved", "CRITICAL", "activation_gaps", GREEN),
     ],
 )
 def test_colour_tells_how_bad_it_is(kind: str, severity: str, report: str, expected: int) -> None:
     assert colour(Message(1, kind, severity, {"report": report})) == expected
+
+
+def test_gap_that_was_repaired_is_good_news() -> None:
+    body = GAP | {"resolution": "Repaired by activate_subscription, action 3.", "resolved_how": "action"}
+    embed = render(Message(1, "resolved", "CRITICAL", body))["embeds"][0]
+    assert embed["description"].startswith("Payment completed, subscription active. Repaired by")
+    assert embed["color"] == GREEN
+
+
+def test_headline_tells_how_bad_but_not_of_whom() -> None:
+    said = json.dumps(headline(Message(7, "opened", "CRITICAL", GAP | {"finding_id": 3})))
+    assert "Paid but not active" in said
+    assert not any(word in said for word in ("kim", "pi_1", "finding", "notification"))
 
 
 def test_digest_lists_counts_and_amounts() -> None:
@@ -155,6 +186,22 @@ def test_e_mail_addresses_are_masked_unless_allowed() -> None:
     assert "kim.lee" not in json.dumps(render(message))
     assert "k***@***.com" in masked("kim.lee@example.com")
     assert "kim.lee@example.com" in json.dumps(render(message, personal=True))
+
+
+@pytest.mark.parametrize("column", ["email", "phone", "first_name", "billing_address", "ip", "iban", "card_last4"])
+def test_columns_that_hold_personal_data_by_their_name_are_masked(column: str) -> None:
+    message = Message(1, "opened", "HIGH", {"report": "x", "evidence": {column: "Quintessa 12"}})
+    assert "uintessa" not in json.dumps(render(message)) + plain(message)[1]
+    assert "Quintessa" in json.dumps(render(message, personal=True))
+
+
+@pytest.mark.parametrize("column", ["username", "user_id", "deposit_address", "plan_name", "amount", "description"])
+def test_columns_that_people_need_are_shown(column: str) -> None:
+    assert withheld(column, "abc") == "abc"
+
+
+def test_telephone_numbers_in_free_text_are_masked() -> None:
+    assert masked("call +41 44 668 18 00 or ref 4166818001234") == "call +*** or ref 4166818001234"
 
 
 @given(st.text(max_size=30), st.emails(), st.text(max_size=30))

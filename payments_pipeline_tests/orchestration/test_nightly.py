@@ -152,7 +152,7 @@ def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
 
     assert _run("deliver_alerts", configured, instance).success
     assert world.state.discord.messages
-    assert _all(engine, "SELECT 1 FROM recon.notifications WHERE state NOT IN ('sent', 'pending')") == []
+    assert _all(engine, "SELECT 1 FROM recon.notifications WHERE state NOT IN ('routed', 'sent', 'pending')") == []
 
     earnest = dg.RunConfig(ops={"repair_live_findings": RepairConfig(dry_run=False, actor="test", limit=500)})
     assert _run("repair_findings", configured, instance, config=earnest).success

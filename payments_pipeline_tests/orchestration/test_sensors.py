@@ -211,6 +211,6 @@ def test_failed_run_is_queued_as_an_alert_once(
 
     with engine.connect() as connection:
         (row,) = connection.execute(text("SELECT kind, channel, body FROM recon.notifications")).all()
-    assert (row.kind, row.channel) == ("failure", "discord")
+    assert (row.kind, row.channel) == ("failure", "*")
     assert "doomed" in row.body["title"]
     assert row.body["run_url"].endswith(f"/runs/{result.run_id}")

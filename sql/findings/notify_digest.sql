@@ -1,5 +1,5 @@
--- One message for many findings that changed at once: how many, how grave, how much money, and the gravest few.
-INSERT INTO recon.notifications (dedupe_key, channel, kind, severity, body, next_attempt_at, created_at)
+-- One notification for many findings that changed at once: how many, how grave, how much money, and the gravest few.
+INSERT INTO recon.notifications (dedupe_key, channel, kind, severity, body, covers, next_attempt_at, created_at)
 WITH changed AS (
     SELECT
         f.*,
@@ -52,14 +52,14 @@ examples AS (
 total AS (
     SELECT
         count(*) AS findings,
-        min(c.finding_id) AS first_finding,
+        array_agg(c.finding_id ORDER BY c.finding_id) AS covers,
         min(c.gravity) AS gravity
     FROM changed AS c
 )
 
 SELECT
-    concat_ws(':', cast(:channel AS text), t.first_finding, 'digest', cast(:change AS text)) AS dedupe_key,
-    cast(:channel AS text) AS channel,
+    concat_ws(':', 'digest', cast(:change AS text), md5(cast(t.covers AS text))) AS dedupe_key,
+    '*' AS channel,
     'digest' AS kind,
     (ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'])[t.gravity] AS severity,
     cast(:frame AS jsonb) || jsonb_build_object(
@@ -70,7 +70,8 @@ SELECT
         'amount_at_risk', coalesce(a.sums, '{}'),
         'examples', x.gravest
     ) AS body,
-    cast(:as_of AS timestamptz) AS next_attempt_at,
+    t.covers,
+    cast(:due AS timestamptz) AS next_attempt_at,
     cast(:as_of AS timestamptz) AS created_at
 FROM total AS t
 CROSS JOIN severities AS s

@@ -1,7 +1,7 @@
 -- Rows as JSON become rows to judge. Of two with one identity the graver counts. A row about an object that could not
 -- be read is withheld, whatever else was read of its provider.
 INSERT INTO report_rows (
-    fingerprint, severity, provider, user_ref, payment_ref, amount, currency, evidence, withheld
+    fingerprint, severity, provider, user_ref, payment_ref, amount, currency, evidence, material, withheld
 )
 SELECT DISTINCT ON (s.fingerprint)
     s.fingerprint,
@@ -12,6 +12,7 @@ SELECT DISTINCT ON (s.fingerprint)
     cast(s.evidence ->> 'amount' AS numeric) AS amount,
     s.evidence ->> 'currency' AS currency,
     s.evidence,
+    md5(cast(s.material AS text)) AS material,
     CASE
         WHEN s.evidence ->> 'provider' IS NULL THEN :any_untrusted
         ELSE s.evidence ->> 'provider' = any(:untrusted)

@@ -1,6 +1,6 @@
 -- What could not be read of the resources that the report needs: the rejected objects by id, and the payments that
 -- their bodies name. Read as text, for a body that was rejected may not be JSON that the server can take apart.
-CREATE TEMPORARY TABLE unreadable_refs ON COMMIT DROP AS
+CREATE TEMPORARY TABLE IF NOT EXISTS unreadable_refs ON COMMIT DROP AS
 WITH rejected AS (
     SELECT
         r.provider,

@@ -1,5 +1,5 @@
 -- Takes the next notification that is due, for one sender, until the lease ends. Skipped: channels that are paused, and
--- whatever has an earlier message about the same finding still on its way (a resolution never overtakes its alert).
+-- whatever has an earlier message of the same thread still on its way (a resolution never overtakes its alert).
 UPDATE recon.notifications AS n
 SET
     state = 'sending',
@@ -21,7 +21,7 @@ WHERE
             AND NOT EXISTS (
                 SELECT 1 FROM recon.notifications AS o
                 WHERE
-                    o.finding_id = c.finding_id
+                    o.thread_id = c.thread_id
                     AND o.channel = c.channel
                     AND o.notification_id < c.notification_id
                     AND o.state IN ('pending', 'sending')
@@ -32,10 +32,13 @@ WHERE
     )
 RETURNING
     n.notification_id,
+    n.dedupe_key,
     n.channel,
     n.kind,
     n.severity,
     n.finding_id,
+    n.thread_id,
+    n.message_id,
     n.attempts,
     n.leased_until,
     cast(n.body AS text) AS body;

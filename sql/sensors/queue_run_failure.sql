@@ -3,8 +3,8 @@ INSERT INTO recon.notifications (
     dedupe_key, channel, kind, severity, body, next_attempt_at, created_at
 )
 VALUES (
-    concat('discord:run:', cast(:run_id AS text)),
-    'discord',
+    concat('run:', cast(:run_id AS text)),
+    '*',
     'failure',
     'HIGH',
     jsonb_build_object(

@@ -1,0 +1,130 @@
+"""Findings for people at a terminal: a list, one finding with its whole story, and what people do with one.
+
+Belongs here: laying it out, as tables or as JSON. Not here: parsing arguments (cli.py), deciding (triage.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from payments_pipeline import triage
+from payments_pipeline.config import Settings
+from payments_pipeline.db.engine import get_engine
+from payments_pipeline.findings import finding_story, live_findings
+from payments_pipeline.notify.outbox import requeue
+
+_COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
+
+
+def show_list(settings: Settings, *, report: str | None, limit: int, as_json: bool) -> int:
+    """Live findings, the gravest and oldest first; returns 1 when there are any."""
+    with get_engine(settings).connect() as connection:
+        found = live_findings(connection, report, limit)
+    if as_json:
+        _write([asdict(one) for one in found])
+        return 1 if found else 0
+    table = Table(title="Live findings", title_justify="left")
+    for column in ("id", "report", "severity", "status", "user", "amount", "opened", "seen", "reason"):
+        table.add_column(column, justify="right" if column in {"id", "amount", "seen"} else "left")
+    for one in found:
+        amount = f"{one.amount:f} {one.currency or ''}" if one.amount is not None else ""
+        table.add_row(
+            str(one.finding_id), one.report, f"[{_COLOURS[one.severity]}]{one.severity}[/]", one.status,
+            one.user_ref or "", amount, f"{one.opened_at:%Y-%m-%d %H:%M}", str(one.times_seen),
+            _plain(one.evidence.get("reason") or ""),
+        )  # fmt: skip
+    Console().print(table)
+    return 1 if found else 0
+
+
+def show_story(settings: Settings, finding_id: int, *, as_json: bool) -> None:
+    """One finding as it was found and as it is now, with the certificates that proved it and all that happened.
+
+    Raises:
+        PermanentError: there is no such finding.
+    """
+    with get_engine(settings).connect() as connection:
+        story = finding_story(connection, finding_id)
+    if as_json:
+        _write(asdict(story))
+        return
+    console, finding = Console(), story.finding
+    console.print(
+        f"[bold]Finding {finding['finding_id']}[/]: {finding['report']}, episode {finding['episode']}, "
+        f"[{_COLOURS[finding['severity']]}]{finding['severity']}[/], {finding['status']}; opened "
+        f"{finding['opened_at']:%Y-%m-%d %H:%M:%S}, last seen {finding['last_seen_at']:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{finding['times_seen']} times"
+    )
+    if finding["resolved_at"]:
+        console.print(_plain(f"Resolved by {finding['resolved_by']}: {finding['resolution']}"))
+    _evidence(console, finding["found_evidence"] or finding["evidence"], finding["evidence"])
+    _table(console, "Read in full when it was found", story.coverage,
+           ("coverage_id", "provider", "account", "resource", "mode", "window_to", "objects"))  # fmt: skip
+    _table(console, "Episodes", story.episodes,
+           ("finding_id", "episode", "status", "opened_at", "resolved_at", "resolved_by", "resolution"))  # fmt: skip
+    _table(console, "What was done", story.events, ("at", "actor", "event", "reason"))
+    _table(console, "What was told", story.messages, ("created_at", "channel", "kind", "state", "sent_at"))
+
+
+def handle(settings: Settings, finding_id: int, act: str, **values: Any) -> str:
+    """Acknowledge, snooze, resolve or reopen; returns what to say.
+
+    Args:
+        act: the function of triage.py.
+        values: its arguments.
+
+    Raises:
+        PermanentError: as that function.
+    """
+    acts: Mapping[str, Callable[..., int | None]] = {
+        "acknowledge": triage.acknowledge, "snooze": triage.snooze, "resolve": triage.resolve, "reopen": triage.reopen,
+    }  # fmt: skip
+    opened = acts[act](get_engine(settings), finding_id, **values)
+    said = {"acknowledge": "acknowledged", "snooze": "snoozed", "resolve": "resolved", "reopen": "open again"}[act]
+    return f"Finding {finding_id} is {said}" + (f" as finding {opened}." if opened else ".")
+
+
+def requeue_channel(settings: Settings, channel: str, *, at: datetime) -> str:
+    """Give the messages of a channel that were given up another life."""
+    number = requeue(get_engine(settings), channel, clock=lambda: at)
+    return f"{number} messages to {channel} will be sent again."
+
+
+def _evidence(console: Console, found: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    table = Table(title="Evidence", title_justify="left")
+    for column in ("column", "as found", "now"):
+        table.add_column(column)
+    for key in dict(found) | dict(now):
+        first, last = found.get(key), now.get(key)
+        table.add_row(_plain(key), _plain(first), "" if first == last else _plain(last))
+    console.print(table)
+
+
+def _table(console: Console, title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column.replace("_", " "))
+    for row in rows:
+        table.add_row(*(_plain(row[column]) for column in columns))
+    console.print(table)
+
+
+def _plain(value: Any) -> str:
+    """Text without rich's markup coming alive."""
+    if value is None:
+        return ""
+    text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    return text.replace("[", "\\[")
+
+
+def _write(value: Any) -> None:
+    Console(soft_wrap=True, highlight=False).out(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())

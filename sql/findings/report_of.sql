@@ -1,0 +1,3 @@
+-- Whose finding is it?
+SELECT f.report FROM recon.findings AS f
+WHERE f.finding_id = :finding_id;

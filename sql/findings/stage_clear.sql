@@ -1,0 +1,2 @@
+-- Forget the rows of a judgement made earlier in this transaction.
+TRUNCATE report_rows;
