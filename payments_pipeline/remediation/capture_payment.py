@@ -112,6 +112,10 @@ class CapturePayment:
         del facts
         return None
 
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """See `holds.touched_hold`."""
+        return holds.touched_hold(facts)
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Both sides say paid, and the same sum."""
         intent, payment = after["intent"], after["payment"]

@@ -140,6 +140,13 @@ def _received(intent: Mapping[str, Any], charge: Mapping[str, Any], status: str)
     return int(told or 0)
 
 
+def touched_hold(facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+    """The account, the intent and its charge."""
+    charge = facts["intent"]["charge"]
+    objects = {"payment_intents": [facts["provider_ref"]]}
+    return facts["account"], objects | ({} if charge is None else {"charges": [charge]})
+
+
 def unfit(facts: Facts, as_of: datetime) -> str | None:
     """Why this hold can be neither captured nor released."""
     intent = facts["intent"]

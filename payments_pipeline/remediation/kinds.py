@@ -132,3 +132,12 @@ class ProviderKind(ActionKind, Protocol):
     def aftermath(self, facts: Facts) -> str | None:
         """What a person must see to although both sides agree now: then the action counts as failed. Pure."""
         ...
+
+
+@runtime_checkable
+class Touching(Protocol):
+    """A repair after which objects of Stripe's are to be read anew."""
+
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """The account, and ids by resource, e.g. ``{"payment_intents": ["pi_1"]}``, by what was read last. Pure."""
+        ...

@@ -123,6 +123,11 @@ class RefundPayment:
         del facts
         return None
 
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """As a hold's, and its refunds."""
+        account, objects = holds.touched_hold(facts)
+        return account, {**objects, "refunds": [item["id"] for item in facts["refunds"]]}
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """The row says what Stripe says."""
         del before

@@ -134,6 +134,11 @@ class RetryPayout:
         del facts
         return None
 
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """What came back, and what was made instead."""
+        resource = "payouts" if facts["source"]["id"].startswith(PAYOUT) else "transfers"
+        return facts["account"], {resource: [facts["source"]["id"], *(item["id"] for item in facts["made"])]}
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """The row names what was made."""
         del before
