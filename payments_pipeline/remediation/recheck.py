@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -83,11 +84,10 @@ def look_again(by: Looker, actions: Collection[int]) -> Look:
     return Look(tuple(report.name for report in wanted), sum(_judge(by, report) for report in wanted), objects)
 
 
-def not_looked_at(by: Looker) -> list[int]:
-    """Verified actions whose findings nobody judged since."""
-    with by.engine.connect() as connection:
-        found = connection.execute(named("remediation/not_looked_at.sql"), {"at": by.clock()}).scalars()
-        return list(found)
+def not_looked_at(engine: Engine, at: datetime) -> list[int]:
+    """Actions verified within a day before `at` whose findings nobody judged since."""
+    with engine.connect() as connection:
+        return list(connection.execute(named("remediation/not_looked_at.sql"), {"at": at}).scalars())
 
 
 def _touched(rows: Sequence[Any]) -> dict[tuple[str, str], set[str]]:

@@ -11,10 +11,11 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
+from payments_pipeline.action_jobs import ActivateSubscription
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.definitions import build_defs
-from payments_pipeline.jobs import ActivationConfig, RepairConfig
+from payments_pipeline.repair_jobs import RepairConfig
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.failures import FaultPlan
@@ -208,13 +209,17 @@ def test_repair_is_a_dry_run_unless_asked_otherwise(
         "ORDER BY finding_id",
     )
 
-    one = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id)})
+    one = dg.RunConfig(ops={"apply_activate_subscription": ActivateSubscription(finding_id=finding.finding_id)})
     assert _run("activate_subscription", settings, instance, config=one).success
     assert _run("repair_findings", settings, instance).success
     assert _all(engine, "SELECT 1 FROM recon.actions") == []
 
     earnest = dg.RunConfig(
-        ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id, dry_run=False, actor="kim")}
+        ops={
+            "apply_activate_subscription": ActivateSubscription(
+                finding_id=finding.finding_id, dry_run=False, actor="kim"
+            )
+        }
     )
     assert _run("activate_subscription", settings, instance, config=earnest).success
     assert [row.state for row in _all(engine, "SELECT state FROM recon.actions")] == ["verified"]
@@ -223,7 +228,7 @@ def test_repair_is_a_dry_run_unless_asked_otherwise(
 def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
     engine: Engine, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    config = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=4711)})
+    config = dg.RunConfig(ops={"apply_activate_subscription": ActivateSubscription(finding_id=4711)})
 
     assert not _run("activate_subscription", settings, instance, config=config).success
 
