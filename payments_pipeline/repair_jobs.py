@@ -46,7 +46,7 @@ def repair_live_findings(
     actor, desk = who(context, config), desk_of(settings, clock, database)
     looking = looking_of(context, settings, clock, database, desk)
     if not config.dry_run:
-        looking(not_looked_at(database.engine, clock.present()))
+        looking(not_looked_at(database.engine, clock.now()))
     summary = repair(
         database.engine,
         as_of=clock.now(),

@@ -133,8 +133,12 @@ def _many(parts: Sequence[str]) -> str:
 
 def _due_repairs(clock: ClockResource, database: DatabaseResource, kinds: Sequence[str]) -> list[DueRepair]:
     with database.connect() as connection:
-        parameters = {"max_attempts": REPAIR_ATTEMPTS, "max_rows": REPAIR_LIMIT, "kinds": list(kinds),
-                      "now": clock.present()}  # fmt: skip
+        parameters = {
+            "max_attempts": REPAIR_ATTEMPTS,
+            "max_rows": REPAIR_LIMIT,
+            "kinds": list(kinds),
+            "now": clock.now(),
+        }
         rows = connection.execute(named("sensors/repairs_due.sql"), parameters).mappings().all()
     return [DueRepair(**row) for row in rows]
 

@@ -113,8 +113,7 @@ def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> Ac
     try:
         facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
     except HOPELESS as error:
-        known = action.precondition
-        return finish(connection, action, order, Outcome("failed", known, known, f"It can't be read: {error}"))
+        return _not_begun(connection, action, order, error)
     if (objection := _objection(job, action, facts)) is not None:
         return finish(connection, action, order, Outcome("rejected", facts, facts, objection))
     intent = new_intent(action, job.kind.request(facts), attempt=1)
@@ -125,6 +124,17 @@ def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> Ac
     view = replace(view_of(action), state="applying")
     record(connection, view, order, before=facts, after=None, provider=intent)
     return None
+
+
+def _not_begun(connection: Connection, action: Row[Any], order: Order, error: PermanentError) -> ActionResult:
+    """An object that lacks something is a failure; an answer that is none may be one of a proxy, and is asked again."""
+    reason, known = f"It can't be read: {error}", action.precondition
+    before = int((action.result or {}).get("unread", 0)) + 1
+    if isinstance(error, MalformedObjectError) or before >= MOST_ATTEMPTS:
+        return finish(connection, action, order, Outcome("failed", known, known, reason))
+    result = canonical({"unread": before, "reason": reason})
+    connection.execute(named("remediation/note_unread.sql"), {"action_id": action.action_id, "result": result})
+    return ActionResult(action.action_id, action.state, action.effects, reason)
 
 
 def _engaged(connection: Connection, action: Row[Any], intent: Facts) -> str | None:

@@ -154,7 +154,7 @@ def test_fields_that_older_servers_lack_are_told_from_the_others(counter: Counte
 
 
 def test_an_object_that_lacks_what_must_be_known_is_a_failure_and_nobody_is_asked(counter: Counter) -> None:
-    bodies: list[Any] = [{"id": "pi_other"}, HOLD | {"amount": "much"}, HOLD | {"currency": None}, [], "<html>"]
+    bodies: list[Any] = [{"id": "pi_other"}, HOLD | {"amount": "much"}, HOLD | {"currency": None}, []]
     for body in bodies:
         action = counter.proposed()
         counter.stripe.reads = [(200, body)]
@@ -173,6 +173,15 @@ def test_a_404_of_nobody_in_particular_is_no_word_that_the_payment_is_gone(count
     assert len(counter.stripe.keys) == 1
     assert counter.apply(action).state == "verified"
     assert counter.stripe.captured == [8000]
+
+
+def test_a_page_in_place_of_an_answer_changes_nothing_and_after_five_it_is_a_failure(counter: Counter) -> None:
+    for pages, ends in ((4, "verified"), (5, "failed")):
+        action = counter.proposed()
+        counter.stripe.reads = [(200, "<html>")] * pages
+        states = [counter.apply(action).state for _ in range(5)]
+        assert states == ["proposed"] * 4 + [ends]
+    assert counter.stripe.keys == []
 
 
 def test_what_can_never_be_read_again_ends_with_a_person(counter: Counter) -> None:
