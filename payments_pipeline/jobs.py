@@ -22,15 +22,17 @@ LANE = "payments_pipeline/lane"
 INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
 PROBED = (ACTIVATION_REPORT, "wrong_tier")
+PROBE_REPAIRS = "activation_repairs"
 
 
 def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
     """The jobs that materialise assets."""
     found = [dg.AssetKey(name) for name in reports] + [findings_key(name) for name in reports]
+    probe_repairs = [PROBE_REPAIRS] if set(PROBED) <= set(reports) else []
     jobs = [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *probe_repairs),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
@@ -58,15 +60,18 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
             description="Run every report on what was last read of the providers, without asking them again.",
         ),
     ]
-    if ACTIVATION_REPORT in reports:
-        probed = [name for name in PROBED if name in reports]
+    if probe_repairs:
         jobs.append(
             dg.define_asset_job(
                 "probe_activations",
-                selection=dg.AssetSelection.assets(*probed, *map(findings_key, probed)).without_checks(),
+                selection=dg.AssetSelection.assets(*PROBED, *map(findings_key, PROBED), PROBE_REPAIRS).without_checks(),
                 executor_def=dg.in_process_executor,
                 tags={LANE: "probe"},
-                description="Look for payers without what they paid for, between two nightly runs.",
+                config={"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}},
+                description=(
+                    "Look for payers without what they paid for, between two nightly runs, and give it to them in the "
+                    "same run, as far as policy lets that happen by itself."
+                ),
             )
         )
     return jobs

@@ -7,20 +7,25 @@ its launcher saw.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from payments_pipeline.assets.findings import findings_key
+from payments_pipeline.assets.presentation import OWNERS
 from payments_pipeline.config import Settings
-from payments_pipeline.jobs import LANE
+from payments_pipeline.db.sql import named
+from payments_pipeline.jobs import LANE, PROBE_REPAIRS, PROBED
 from payments_pipeline.remediation.actions import apply
 from payments_pipeline.remediation.planning import ActionView
 from payments_pipeline.remediation.recheck import not_looked_at
 from payments_pipeline.remediation.rounds import apply_due, due, repair
-from payments_pipeline.repair_runs import Launch, desk_of, looking_of, show, who
+from payments_pipeline.repair_runs import Launch, desk_of, looking_of, show, told, who
 from payments_pipeline.resources import ClockResource, DatabaseResource
 
 TAGS = {LANE: "repair"}
+PROBE_LIMIT = 500
 
 
 class RepairConfig(Launch):
@@ -73,6 +78,42 @@ def repair_live_findings(
 def repair_findings() -> None:
     """One round of repairs."""
     repair_live_findings()
+
+
+@dg.asset(
+    name=PROBE_REPAIRS,
+    group_name="findings",
+    deps=[findings_key(report) for report in PROBED],
+    description=(
+        "Access given to payers whose activation was lost, in the run of the probe that finds them: a run of its own "
+        "would take longer to start than the repair takes. As far as policy allows; a dry run when launched by hand."
+    ),
+    kinds={"postgres"},
+    owners=OWNERS,
+)
+def activation_repairs(
+    context: dg.AssetExecutionContext,
+    config: Launch,
+    settings: dg.ResourceParam[Settings],
+    clock: ClockResource,
+    database: DatabaseResource,
+) -> dg.MaterializeResult[Any]:
+    """Repair what the probe has just found."""
+    engine, desk = database.engine, desk_of(settings, clock, database)
+    with database.connect() as connection:
+        found = connection.execute(named("remediation/open_of_reports.sql"), {"reports": list(PROBED)}).scalars().all()
+    summary = repair(
+        engine,
+        as_of=clock.now(),
+        actor=who(context, config),
+        dry_run=config.dry_run,
+        limit=PROBE_LIMIT,
+        findings=found,
+        contract_dir=settings.contract_dir,
+        desk=desk,
+        looking=looking_of(context, settings, clock, database, desk),
+    )
+    return dg.MaterializeResult(metadata=told(context, summary.actions, config.dry_run))
 
 
 class ApprovedConfig(Launch):

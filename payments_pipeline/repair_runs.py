@@ -28,6 +28,9 @@ USER_TAGS = ("user", "dagster/user", "launched_by")
 DRY_RUN = "True: say what would change on both sides, and change nothing."
 
 
+Run = dg.OpExecutionContext | dg.AssetExecutionContext
+
+
 class Launch(dg.Config):
     """Who launches a repair, and whether in earnest."""
 
@@ -38,7 +41,7 @@ class Launch(dg.Config):
     )
 
 
-def who(context: dg.OpExecutionContext, launch: Launch) -> str:
+def who(context: Run, launch: Launch) -> str:
     """Whoever launched the run, by its configuration or its tags; a dry run may be anybody's.
 
     Raises:
@@ -62,7 +65,7 @@ def desk_of(settings: Settings, clock: ClockResource, database: DatabaseResource
 
 
 def looking_of(
-    context: dg.OpExecutionContext, settings: Settings, clock: ClockResource, database: DatabaseResource, desk: Desk
+    context: Run, settings: Settings, clock: ClockResource, database: DatabaseResource, desk: Desk
 ) -> Looking:
     """Looks again at what was repaired. What fails there is a warning: the repair stands, the next run looks."""
     looker = Looker(
@@ -78,7 +81,7 @@ def looking_of(
     return partial(_look, context, looker)
 
 
-def _look(context: dg.OpExecutionContext, looker: Looker, actions: Collection[int]) -> Look | None:
+def _look(context: Run, looker: Looker, actions: Collection[int]) -> Look | None:
     try:
         look = look_again(looker, actions)
     except PaymentsPipelineError as error:
@@ -90,7 +93,12 @@ def _look(context: dg.OpExecutionContext, looker: Looker, actions: Collection[in
 
 
 def show(context: dg.OpExecutionContext, views: Sequence[ActionView], dry_run: bool) -> None:
-    """One log line a repair; counts, a table of repairs and what changes on both sides in the op's metadata."""
+    """One log line a repair; the rest in the op's metadata, see `told`."""
+    context.add_output_metadata(told(context, views, dry_run))
+
+
+def told(context: Run, views: Sequence[ActionView], dry_run: bool) -> dict[str, Any]:
+    """One log line a repair, and metadata: counts, a table of repairs, and what changes on both sides."""
     rows = [
         {
             "action": view.action_id,
@@ -107,14 +115,12 @@ def show(context: dg.OpExecutionContext, views: Sequence[ActionView], dry_run: b
         for line in diff(view):
             context.log.info(f"  {line['side']}: {line['what']}, {line['field']}: {line['before']} -> {line['after']}")
     states = Counter(view.state for view in views)
-    context.add_output_metadata(
-        {
-            "dry_run": dry_run,
-            **states,
-            "repairs": preview(rows),
-            "changes": preview([line for view in views for line in diff(view)]),
-        }
-    )
+    return {
+        "dry_run": dry_run,
+        **states,
+        "repairs": preview(rows),
+        "changes": preview([line for view in views for line in diff(view)]),
+    }
 
 
 def diff(view: ActionView) -> list[Mapping[str, Any]]:

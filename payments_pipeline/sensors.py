@@ -15,7 +15,7 @@ import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.jobs import ACTIVATION_REPORT, deliver_alerts
+from payments_pipeline.jobs import PROBED, deliver_alerts
 from payments_pipeline.repair_sensors import REPAIR_SENSORS
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
@@ -135,5 +135,5 @@ def run_failed(
 
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     """Every sensor whose job exists."""
-    probes = [activation_probe] if ACTIVATION_REPORT in reports else []
+    probes = [activation_probe] if set(PROBED) <= set(reports) else []
     return [alerts_due, *REPAIR_SENSORS, *probes, run_failed]
