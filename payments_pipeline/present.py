@@ -42,6 +42,7 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
         whole = runs.run(NIGHTLY)
         if repair:
             runs.tick("repairs_due")
+            runs.tick("proposals_due")
         runs.tick("alerts_due")
     with engine.connect() as connection:
         summary = gather(connection, settings, load_reports())

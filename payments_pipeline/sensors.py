@@ -1,28 +1,27 @@
 """Sensors: what starts a run because something happened.
 
 Belongs here: for each sensor one indexed query (`sql/sensors/`), a pure function that decides, and a thin tick around
-both. Does not belong here: the work itself; it happens in runs. A run key carries what was seen and how often it was
-tried, because Dagster never starts a run for the same key again. Where nothing changed although it should have, the
-key changes after 10, 20, 40, … minutes, so that a run that died before it did anything gets a successor.
+both. Does not belong here: repairs (repair_sensors.py), the work itself; it happens in runs. A run key carries what was
+seen and how often it was tried, because Dagster never starts a run for the same key again. Where nothing changed
+although it should have, the key changes after 10, 20, 40, … minutes, so that a run that died before it did anything
+gets a successor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.jobs import ACTIVATION_REPORT, RepairConfig, deliver_alerts, repair_findings
+from payments_pipeline.jobs import PROBED, deliver_alerts
+from payments_pipeline.repair_sensors import REPAIR_SENSORS
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
+from payments_pipeline.ticks import late
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
-SUCCESSOR_AFTER = timedelta(minutes=10)
-REPAIR_ATTEMPTS = 3
-REPAIR_LIMIT = 500
 ACTIVATION_GRACE = timedelta(seconds=120)  # the webhook's own time to arrive; as in activation_gaps
 ACTIVATION_FIRST_LOOK = timedelta(hours=1)
 
@@ -39,43 +38,15 @@ class DueNotifications:
     newest_due: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class DueRepair:
-    """A live finding that policy lets be repaired by itself."""
-
-    finding_id: int
-    episode: int
-    attempts: int
-    opened_at: datetime
-
-
 def alert_request(due: DueNotifications | None, now: datetime) -> dg.RunRequest | dg.SkipReason:
     """One delivery run for all that waits."""
     if due is None or due.waiting == 0:
         return dg.SkipReason("Nothing waits to be sent.")
     key = (
         f"alerts:{due.oldest_id}-{due.newest_id}:{due.attempts}:{int(due.newest_due.timestamp())}"
-        f":{_late(due.due_since, now)}"
+        f":{late(due.due_since, now)}"
     )
     return dg.RunRequest(run_key=key, tags={"notifications": str(due.waiting)})
-
-
-def repair_request(due: Sequence[DueRepair], now: datetime) -> dg.RunRequest | dg.SkipReason:
-    """One repair run for all findings that are due; the run re-reads which they are."""
-    if not due:
-        return dg.SkipReason("No live finding waits for a repair that policy lets happen by itself.")
-    parts = sorted(f"{item.finding_id}.{item.episode}.{item.attempts}" for item in due)
-    since = min(item.opened_at for item in due)
-    late = _late(since, now)
-    many = f"{parts[0]}+{len(parts) - 1}:{sha256(','.join(parts).encode()).hexdigest()[:16]}"
-    # Ids begin at 1 in every database; since when a finding is open tells two databases of one instance apart.
-    key = f"repair:{int(since.timestamp())}:{parts[0] if len(parts) == 1 else many}:{late}"
-    config = RepairConfig(dry_run=False, actor="policy", limit=REPAIR_LIMIT)
-    return dg.RunRequest(
-        run_key=key,
-        run_config=dg.RunConfig(ops={"repair_live_findings": config}),
-        tags={"findings": str(len(parts))},
-    )
 
 
 def activation_window(cursor: str | None, now: datetime) -> tuple[datetime, datetime]:
@@ -110,24 +81,6 @@ def alerts_due(
         parameters = {"now": now, "channels": configured}
         row = connection.execute(named("sensors/notifications_due.sql"), parameters).mappings().one()
     return alert_request(DueNotifications(**row) if row["waiting"] else None, now)
-
-
-@dg.sensor(
-    job_name=repair_findings.name,
-    minimum_interval_seconds=30,
-    default_status=RUNNING,
-    description=(
-        "Starts a repair run for live findings whose action has policy `auto`. On by default, because the policy is "
-        "the gate: an action whose policy is `off` or `propose` never starts from here. It gives access that was paid "
-        "for; it never moves money. Turn it off here to stop all repairs at once."
-    ),
-)
-def repairs_due(clock: ClockResource, database: DatabaseResource) -> dg.RunRequest | dg.SkipReason:
-    """Findings that policy lets be repaired."""
-    with database.connect() as connection:
-        parameters = {"max_attempts": REPAIR_ATTEMPTS, "max_rows": REPAIR_LIMIT}
-        rows = connection.execute(named("sensors/repairs_due.sql"), parameters).mappings().all()
-    return repair_request([DueRepair(**row) for row in rows], clock.now())
 
 
 @dg.sensor(
@@ -182,10 +135,5 @@ def run_failed(
 
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     """Every sensor whose job exists."""
-    probes = [activation_probe] if ACTIVATION_REPORT in reports else []
-    return [alerts_due, repairs_due, *probes, run_failed]
-
-
-def _late(since: datetime, now: datetime) -> int:
-    """How often the time since then has doubled, from `SUCCESSOR_AFTER` on."""
-    return max(int((now - since) / SUCCESSOR_AFTER), 0).bit_length()
+    probes = [activation_probe] if set(PROBED) <= set(reports) else []
+    return [alerts_due, *REPAIR_SENSORS, *probes, run_failed]

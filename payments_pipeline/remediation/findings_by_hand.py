@@ -1,7 +1,7 @@
 """Closes or snoozes a finding because a person says so; nothing else changes.
 
-Belongs here: the steps of these two repairs. Does not belong here: the life of findings (findings.py). A finding whose
-anomaly is still there when its report runs next comes back as a new episode: closing hides nothing.
+Belongs here: the steps of these two repairs. Does not belong here: the life of findings (findings/), or the commands
+by which people do the same without a proposal (triage.py, which also says when a finding that was closed comes back).
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PreconditionError
+from payments_pipeline.findings.lifecycle import known_frame
+from payments_pipeline.findings.lifecycle import lock as lock_report
+from payments_pipeline.findings.telling import Teller
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
@@ -23,9 +26,12 @@ class _FindingKind:
     """What both have in common."""
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
-        """Lock the finding."""
+        """Lock the findings of its report: no run changes them meanwhile."""
         del writeback
-        connection.execute(named("remediation/lock_finding.sql"), {"finding_id": int(target["finding_id"])})
+        place = {"finding_id": int(target["finding_id"])}
+        report = connection.execute(named("findings/report_of.sql"), place).scalar()
+        if report is not None:
+            lock_report(connection, report)
 
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
@@ -75,8 +81,7 @@ class ResolveFinding(_FindingKind):
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Resolved, by whom and why."""
         del writeback
-        values = {"at": order.at, "actor": order.actor, "reason": order.reason}
-        _one(connection, "resolve_finding", facts, values)
+        _handle(connection, "resolve_by_person", facts, order, status="resolved", more={})
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Resolved."""
@@ -111,8 +116,9 @@ class SnoozeFinding(_FindingKind):
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Snoozed until then."""
-        del order, writeback
-        _one(connection, "snooze_finding", facts, {"until": _moment(facts["until"])})
+        del writeback
+        more = {"status": "snoozed", "until": _moment(facts["until"])}
+        _handle(connection, "handle", facts, order, status="snoozed", more=more)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Snoozed."""
@@ -134,8 +140,14 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _one(connection: Connection, statement: str, facts: Facts, values: Mapping[str, Any]) -> None:
+def _handle(
+    connection: Connection, statement: str, facts: Facts, order: Order, *, status: str, more: Mapping[str, Any]
+) -> None:
+    """Write it down, and have its message edited."""
     place: dict[str, Any] = {"finding_id": int(facts["finding_id"])}
-    written = connection.execute(named(f"remediation/{statement}.sql"), place | dict(values)).rowcount
-    if written != 1:
-        raise PreconditionError(f"{statement} changed {written} rows, not one.", where=f"finding {place['finding_id']}")
+    values = place | {"at": order.at, "actor": order.actor, "reason": order.reason} | dict(more)
+    changed = connection.execute(named(f"findings/{statement}.sql"), values).one_or_none()
+    if changed is None:
+        raise PreconditionError("The finding is not live any more.", where=f"finding {place['finding_id']}")
+    frame = known_frame(connection, changed.report)
+    Teller(connection, changed.report, frame, order.at).handled(place["finding_id"], status)
