@@ -1,7 +1,7 @@
 """Closes or snoozes a finding because a person says so; nothing else changes.
 
-Belongs here: the steps of these two repairs. Does not belong here: the life of findings (findings.py). A finding whose
-anomaly is still there when its report runs next comes back as a new episode: closing hides nothing.
+Belongs here: the steps of these two repairs. Does not belong here: what closing and snoozing do, and how long they last
+(findings/handling.py, the same for an action as for a command: triage.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
+from payments_pipeline.findings.handling import locked, resolve_in, snooze_in
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
@@ -23,9 +23,9 @@ class _FindingKind:
     """What both have in common."""
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
-        """Lock the finding."""
+        """Lock the finding, and its report before it: a refresh comes before or after."""
         del writeback
-        connection.execute(named("remediation/lock_finding.sql"), {"finding_id": int(target["finding_id"])})
+        locked(connection, int(target["finding_id"]))
 
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
@@ -75,8 +75,7 @@ class ResolveFinding(_FindingKind):
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Resolved, by whom and why."""
         del writeback
-        values = {"at": order.at, "actor": order.actor, "reason": order.reason}
-        _one(connection, "resolve_finding", facts, values)
+        resolve_in(connection, int(facts["finding_id"]), actor=order.actor, reason=order.reason, at=order.at)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Resolved."""
@@ -110,9 +109,12 @@ class SnoozeFinding(_FindingKind):
         return [self._effect(facts, "snoozed"), when | {"after": facts["until"]}]
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
-        """Snoozed until then."""
-        del order, writeback
-        _one(connection, "snooze_finding", facts, {"until": _moment(facts["until"])})
+        """Snoozed until then, by whom and why."""
+        del writeback
+        until = _moment(facts["until"])
+        assert until is not None  # noqa: S101  (checked)
+        finding = int(facts["finding_id"])
+        snooze_in(connection, finding, actor=order.actor, reason=order.reason, at=order.at, until=until)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Snoozed."""
@@ -132,10 +134,3 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _one(connection: Connection, statement: str, facts: Facts, values: Mapping[str, Any]) -> None:
-    place: dict[str, Any] = {"finding_id": int(facts["finding_id"])}
-    written = connection.execute(named(f"remediation/{statement}.sql"), place | dict(values)).rowcount
-    if written != 1:
-        raise PreconditionError(f"{statement} changed {written} rows, not one.", where=f"finding {place['finding_id']}")
