@@ -1,7 +1,8 @@
 """What people do with findings: acknowledge, snooze, resolve, reopen. Each is one transaction with its audit row.
 
 Belongs here: the transaction, and writing it down. Does not belong here: who may go from which status to which
-(findings/handling.py), what the reconciliation does by itself (findings/), or repairs (remediation/). The message of the finding is edited by the outbox afterwards.
+(findings/handling.py), what the reconciliation does by itself (findings/), or repairs (remediation/). The message of
+the finding is edited by the outbox afterwards.
 
 A finding that a person resolved stays resolved for as long as its row is there as it was: the next run does not bring
 it back. It opens as a new episode when the row was gone (in a complete coverage) and is there again, when a word or the
