@@ -9,6 +9,7 @@ from payments_pipeline.assets import all_assets
 from payments_pipeline.checks import all_checks
 from payments_pipeline.config import load_settings
 from payments_pipeline.ingest_jobs import INGEST_JOBS
+from payments_pipeline.intraday_jobs import WATCH_OP_JOBS, intraday_jobs
 from payments_pipeline.jobs import OP_JOBS, asset_jobs
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.reports import load_reports
@@ -34,7 +35,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=all_assets(configured, reports),
         asset_checks=all_checks(configured, reports),
-        jobs=[*asset_jobs(reports), *OP_JOBS, *INGEST_JOBS],
+        jobs=[*asset_jobs(reports), *intraday_jobs(reports), *OP_JOBS, *WATCH_OP_JOBS, *INGEST_JOBS],
         schedules=all_schedules(settings),
         sensors=all_sensors(reports),
         resources={**default_resources(settings), **given},

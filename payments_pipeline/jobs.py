@@ -15,12 +15,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pydantic import Field
 from sqlalchemy import Engine
 
+from payments_pipeline.assets import INTRADAY
 from payments_pipeline.assets.changes import KEY as CHANGES
+from payments_pipeline.assets.deliveries import deliver_round, shown
 from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
-from payments_pipeline.findings.watching import watch_undelivered
-from payments_pipeline.notify.outbox import deliver
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.actions import apply, propose
 from payments_pipeline.remediation.planning import ActionView, plans
@@ -34,15 +34,16 @@ INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
 PROBED = (ACTIVATION_REPORT, "wrong_tier")
 ACTIVATION_ACTION = "activate_subscription"
+PATIENCE_SECONDS = 30.0
 
 
 def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
     """The jobs that materialise assets."""
     found = [dg.AssetKey(name) for name in reports] + [findings_key(name) for name in reports]
-    jobs = [
+    return [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *INTRADAY),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
@@ -70,18 +71,6 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
             description="Run every report on what was last read of the providers, without asking them again.",
         ),
     ]
-    if ACTIVATION_REPORT in reports:
-        probed = [name for name in PROBED if name in reports]
-        jobs.append(
-            dg.define_asset_job(
-                "probe_activations",
-                selection=dg.AssetSelection.assets(*probed, *map(findings_key, probed)).without_checks(),
-                executor_def=dg.in_process_executor,
-                tags={LANE: "probe"},
-                description="Look for payers without what they paid for, between two nightly runs.",
-            )
-        )
-    return jobs
 
 
 class DeliveryConfig(dg.Config):
@@ -99,25 +88,15 @@ def deliver_notifications(
     channels: ChannelsResource,
 ) -> None:
     """Send what is due in the outbox; what had to be given up becomes a finding."""
-    engine = database.engine
-    outcome = deliver(engine, channels.channels(), clock=clock.present, plan=channels.plan(), limit=config.limit)
-    ui_url = channels.settings.dagster_ui_url
-    watch_undelivered(engine, at=clock.present(), ui_url=ui_url, run_id=context.run.run_id)
+    run_id = context.run.run_id
+    outcome = deliver_round(database, channels, clock, limit=config.limit, patience=PATIENCE_SECONDS, run_id=run_id)
     context.log.info(
         f"sent {outcome.sent}, to be retried {outcome.retried}, given up {outcome.dead}, waiting {outcome.waiting}, "
         f"for channels not configured {outcome.unconfigured}"
     )
     for channel, reason in outcome.down.items():
         context.log.warning(f"{channel} is paused: {reason}")
-    context.add_output_metadata(
-        {
-            "sent": outcome.sent,
-            "retried": outcome.retried,
-            "dead": outcome.dead,
-            "waiting": outcome.waiting,
-            "unconfigured": outcome.unconfigured,
-        }
-    )
+    context.add_output_metadata(shown(outcome))
 
 
 @dg.job(

@@ -1,7 +1,8 @@
 """Sensors: what starts a run because something happened.
 
 Belongs here: for each sensor one indexed query (`sql/sensors/`), a pure function that decides, and a thin tick around
-both. Does not belong here: the work itself; it happens in runs. A run key carries what was seen and how often it was
+both; those that watch payments are in payment_sensors.py, those of the findings' own clock in watch_sensors.py. Does
+not belong here: the work itself; it happens in runs. A run key carries what was seen and how often it was
 tried, because Dagster never starts a run for the same key again. Where nothing changed although it should have, the
 key changes after 10, 20, 40, … minutes, so that a run that died before it did anything gets a successor.
 """
@@ -16,15 +17,15 @@ import dagster as dg
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
 from payments_pipeline.jobs import ACTIVATION_REPORT, RepairConfig, deliver_alerts, repair_findings
+from payments_pipeline.payment_sensors import activation_sensor, open_crypto_payments
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
+from payments_pipeline.watch_sensors import night_over, snoozes_over
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 SUCCESSOR_AFTER = timedelta(minutes=10)
 REPAIR_ATTEMPTS = 3
 REPAIR_LIMIT = 500
-ACTIVATION_GRACE = timedelta(seconds=120)  # the webhook's own time to arrive; as in activation_gaps
-ACTIVATION_FIRST_LOOK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +79,6 @@ def repair_request(due: Sequence[DueRepair], now: datetime) -> dg.RunRequest | d
     )
 
 
-def activation_window(cursor: str | None, now: datetime) -> tuple[datetime, datetime]:
-    """Which payments a tick looks at: changed since the last tick, and old enough for their webhook to have come."""
-    until = now - ACTIVATION_GRACE
-    since = datetime.fromisoformat(cursor) if cursor else until - ACTIVATION_FIRST_LOOK
-    return min(since, until), until
-
-
-def activation_request(suspects: int, newest_payment: str | None, until: datetime) -> dg.RunRequest | dg.SkipReason:
-    """A probe when a payer in the window is without the access that was paid for."""
-    if not suspects:
-        return dg.SkipReason("Every payer of this window has access.")
-    return dg.RunRequest(run_key=f"activation:{newest_payment}:{int(until.timestamp())}")
-
-
 @dg.sensor(
     job_name=deliver_alerts.name,
     minimum_interval_seconds=15,
@@ -130,25 +117,6 @@ def repairs_due(clock: ClockResource, database: DatabaseResource) -> dg.RunReque
     return repair_request([DueRepair(**row) for row in rows], clock.now())
 
 
-@dg.sensor(
-    job_name="probe_activations",
-    minimum_interval_seconds=15,
-    default_status=RUNNING,
-    description="Looks every 15 seconds at payments that changed: a payer without access starts the activation probe.",
-)
-def activation_probe(
-    context: dg.SensorEvaluationContext, clock: ClockResource, database: DatabaseResource
-) -> dg.SensorResult:
-    """Payers of the last moments who have no access."""
-    since, until = activation_window(context.cursor, clock.now())
-    with database.connect() as connection:
-        seen = connection.execute(named("sensors/activation_suspects.sql"), {"since": since, "until": until}).one()
-    request = activation_request(seen.suspects, seen.newest_payment, until)
-    if isinstance(request, dg.SkipReason):
-        return dg.SensorResult(skip_reason=request, cursor=until.isoformat())
-    return dg.SensorResult(run_requests=[request], cursor=until.isoformat())
-
-
 @dg.run_failure_sensor(
     minimum_interval_seconds=30,
     default_status=RUNNING,
@@ -182,8 +150,8 @@ def run_failed(
 
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     """Every sensor whose job exists."""
-    probes = [activation_probe] if ACTIVATION_REPORT in reports else []
-    return [alerts_due, repairs_due, *probes, run_failed]
+    probes = [activation_sensor(reports)] if ACTIVATION_REPORT in reports else []
+    return [*probes, open_crypto_payments, alerts_due, repairs_due, run_failed, snoozes_over, night_over]
 
 
 def _late(since: datetime, now: datetime) -> int:
