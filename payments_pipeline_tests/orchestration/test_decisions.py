@@ -9,16 +9,7 @@ import dagster as dg
 
 from payments_pipeline.assets.presentation import amounts, counts, preview, sparkline
 from payments_pipeline.resources import ClockResource
-from payments_pipeline.sensors import (
-    ACTIVATION_GRACE,
-    SUCCESSOR_AFTER,
-    DueNotifications,
-    DueRepair,
-    activation_request,
-    activation_window,
-    alert_request,
-    repair_request,
-)
+from payments_pipeline.sensors import SUCCESSOR_AFTER, DueNotifications, DueRepair, alert_request, repair_request
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
@@ -80,25 +71,6 @@ def test_repair_run_of_the_sensor_is_in_earnest_and_signed_by_policy() -> None:
     config = request.run_config["ops"]["repair_live_findings"]["config"]
     assert config["dry_run"] is False
     assert config["actor"] == "policy"
-
-
-def test_activation_windows_follow_each_other_without_gap_or_overlap() -> None:
-    _, until = activation_window(None, NOW)
-    since, _ = activation_window(until.isoformat(), NOW + timedelta(seconds=15))
-
-    assert until == NOW - ACTIVATION_GRACE
-    assert since == until
-
-
-def test_activation_window_never_runs_backwards() -> None:
-    since, until = activation_window(NOW.isoformat(), NOW)
-
-    assert since == until
-
-
-def test_payer_without_access_starts_the_probe_and_a_healthy_window_does_not() -> None:
-    assert isinstance(activation_request(0, None, NOW), dg.SkipReason)
-    assert _key(activation_request(2, "77", NOW)).startswith("activation:77:")
 
 
 def test_preview_keeps_markdown_tables_whole() -> None:
