@@ -13,6 +13,7 @@ from pydantic import Field
 
 from payments_pipeline.assets.deliveries import KEY as DELIVERIES
 from payments_pipeline.assets.findings import findings_key
+from payments_pipeline.assets.health import KEY as HEALTH
 from payments_pipeline.assets.open_crypto import CRYPTO
 from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.config import Settings
@@ -20,11 +21,13 @@ from payments_pipeline.findings import queue_daily_summary, wake_snoozed
 from payments_pipeline.jobs import ACTIVATION_REPORT, LANE, PROBED
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource
+from payments_pipeline.watchdog.stores import SILENCE
 
 PROBE_JOB = "probe_activations"
 CRYPTO_JOB = "check_crypto_payments"
+WATCHDOG_JOB = "watchdog"
 
-__all__ = ["CRYPTO", "CRYPTO_JOB", "PROBE_JOB", "WATCH_OP_JOBS", "intraday_jobs"]
+__all__ = ["CRYPTO", "CRYPTO_JOB", "PROBE_JOB", "WATCHDOG_JOB", "WATCH_OP_JOBS", "intraday_jobs"]
 
 
 def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
@@ -54,14 +57,28 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
             ),
         )
     )  # fmt: skip
+    jobs.append(
+        _job(
+            WATCHDOG_JOB,
+            [name for name in reports if name == SILENCE],
+            HEALTH,
+            lane="watch",
+            checked=HEALTH,
+            description=(
+                "Look after ourselves: the night's run, readings, webhooks, sensors, the outbox, clocks; tell of it."
+            ),
+        )
+    )
     return jobs
 
 
-def _job(name: str, reports: list[str], *before: str, lane: str, description: str) -> UnresolvedAssetJobDefinition:
-    chosen = dg.AssetSelection.assets(*before, *reports, *map(findings_key, reports), DELIVERIES)
+def _job(
+    name: str, reports: list[str], *before: str, lane: str, description: str, checked: str | None = None
+) -> UnresolvedAssetJobDefinition:
+    chosen = dg.AssetSelection.assets(*before, *reports, *map(findings_key, reports), DELIVERIES).without_checks()
     return dg.define_asset_job(
         name,
-        selection=chosen.without_checks(),
+        selection=chosen if checked is None else chosen | dg.AssetSelection.checks_for_assets(checked),
         executor_def=dg.in_process_executor,
         tags={LANE: lane},
         description=description,

@@ -20,7 +20,7 @@ from payments_pipeline.jobs import ACTIVATION_REPORT, RepairConfig, deliver_aler
 from payments_pipeline.payment_sensors import activation_sensor, open_crypto_payments
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
-from payments_pipeline.watch_sensors import night_over, snoozes_over
+from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 SUCCESSOR_AFTER = timedelta(minutes=10)
@@ -151,7 +151,7 @@ def run_failed(
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     """Every sensor whose job exists."""
     probes = [activation_sensor(reports)] if ACTIVATION_REPORT in reports else []
-    return [*probes, open_crypto_payments, alerts_due, repairs_due, run_failed, snoozes_over, night_over]
+    return [*probes, open_crypto_payments, alerts_due, repairs_due, run_failed, snoozes_over, night_over, watchdog_due]
 
 
 def _late(since: datetime, now: datetime) -> int:

@@ -12,12 +12,13 @@ import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.intraday_jobs import SummaryConfig, daily_summary, wake_snoozed_findings
+from payments_pipeline.intraday_jobs import WATCHDOG_JOB, SummaryConfig, daily_summary, wake_snoozed_findings
 from payments_pipeline.resources import ClockResource, DatabaseResource
+from payments_pipeline.schedules import UNDER_WAY
+from payments_pipeline.watchdog.machinery import ENDED, NIGHTLY
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
-NIGHTLY = "nightly_reconciliation"
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+WATCH_SECONDS = 300
 SCHEDULED = "dagster/scheduled_execution_time"
 SUCCESSOR_AFTER = timedelta(minutes=10)
 
@@ -60,3 +61,19 @@ def night_over(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[S
         run_config=dg.RunConfig(ops={"queue_summary": SummaryConfig(as_of=ended.isoformat())}),
     )
     return dg.SensorResult(run_requests=[request], cursor=newest.dagster_run.run_id)
+
+
+@dg.sensor(
+    job_name=WATCHDOG_JOB,
+    minimum_interval_seconds=WATCH_SECONDS,
+    default_status=RUNNING,
+    description=(
+        "Every five minutes: does what must happen by itself happen? The daemon's own death can't be seen from in "
+        "here: call `payments-pipeline health` from outside."
+    ),
+)
+def watchdog_due(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Time to look after ourselves."""
+    if context.instance.get_runs(dg.RunsFilter(job_name=WATCHDOG_JOB, statuses=UNDER_WAY), limit=1):
+        return dg.SkipReason("The round before has not ended.")
+    return dg.RunRequest(run_key=f"watchdog:{int(datetime.now(UTC).timestamp()) // WATCH_SECONDS}")

@@ -14,13 +14,15 @@ from payments_pipeline.assets.deliveries import deliveries
 from payments_pipeline.assets.deposit_matches import deposit_matches
 from payments_pipeline.assets.entitlements import entitlements
 from payments_pipeline.assets.findings import finding_assets, findings_overview
+from payments_pipeline.assets.health import KEY as HEALTH
+from payments_pipeline.assets.health import health
 from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.assets.open_crypto import open_crypto_payments
 from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
 from payments_pipeline.reports import Report
 
-INTRADAY = (OPEN_CRYPTO, DELIVERIES)
+INTRADAY = (OPEN_CRYPTO, HEALTH, DELIVERIES)
 """What only runs between two nights make; see the modules of each for what the night does instead."""
 
 
@@ -42,5 +44,6 @@ def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
         *(report_asset(report) for report in reports.values()),
         *finding_assets(reports),
         findings_overview(reports),
-        deliveries(reports),
+        health,
+        deliveries(reports, HEALTH),
     ]

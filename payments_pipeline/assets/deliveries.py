@@ -58,7 +58,7 @@ def shown(outcome: Delivery) -> dict[str, Any]:
     }
 
 
-def deliveries(reports: Mapping[str, Report], more: tuple[str, ...] = ()) -> dg.AssetsDefinition:
+def deliveries(reports: Mapping[str, Report], *more: str) -> dg.AssetsDefinition:
     """The asset after all findings.
 
     Args:
