@@ -15,7 +15,7 @@ from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline.schedules import all_schedules
-from payments_pipeline.sensors import all_sensors
+from payments_pipeline.sensors import all_sensors, intervals
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -32,12 +32,13 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     settings = given.get("settings") or load_settings()
     reports = load_reports()
     configured = configured_providers(settings)
+    sensors = all_sensors(reports)
     return dg.Definitions(
-        assets=all_assets(configured, reports),
+        assets=all_assets(configured, reports, intervals(sensors)),
         asset_checks=all_checks(configured, reports),
         jobs=[*asset_jobs(reports), *intraday_jobs(reports), *OP_JOBS, *WATCH_OP_JOBS, *INGEST_JOBS],
         schedules=all_schedules(settings),
-        sensors=all_sensors(reports),
+        sensors=sensors,
         resources={**default_resources(settings), **given},
         executor=dg.in_process_executor,
     )

@@ -18,10 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
-from payments_pipeline.definitions import defs
 from payments_pipeline.dev import dagster_environment
 from payments_pipeline.errors import TransientError
 from payments_pipeline.reconcile import quiet_dagster
+from payments_pipeline.reports import load_reports
+from payments_pipeline.sensors import all_sensors, intervals
 from payments_pipeline.watchdog import Look, Sight, looks
 
 
@@ -34,7 +35,8 @@ def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
     os.environ.update(dagster_environment(settings))
     try:
         with quiet_dagster(), dg.DagsterInstance.get() as instance:
-            found = looks(Sight(get_engine(settings), instance, settings, now, our_sensors()))
+            sensors = intervals(all_sensors(load_reports()))
+            found = looks(Sight(get_engine(settings), instance, settings, now, sensors))
     except SQLAlchemyError as error:
         raise TransientError(
             f"The database can't be asked: {type(error).__name__}.",
@@ -47,11 +49,6 @@ def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
     else:
         _table(found)
     return 1 if amiss else 0
-
-
-def our_sensors() -> dict[str, int]:
-    """Names of the project's sensors with their intervals in seconds."""
-    return {one.name: one.minimum_interval_seconds or 30 for one in defs.get_repository_def().sensor_defs}
 
 
 def _plain(one: Look) -> dict[str, Any]:

@@ -154,6 +154,11 @@ def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     return [*probes, open_crypto_payments, alerts_due, repairs_due, run_failed, snoozes_over, night_over, watchdog_due]
 
 
+def intervals(sensors: Sequence[dg.SensorDefinition]) -> dict[str, int]:
+    """Their names, with the seconds between two ticks."""
+    return {one.name: one.minimum_interval_seconds or 30 for one in sensors}
+
+
 def _late(since: datetime, now: datetime) -> int:
     """How often the time since then has doubled, from `SUCCESSOR_AFTER` on."""
     return max(int((now - since) / SUCCESSOR_AFTER), 0).bit_length()

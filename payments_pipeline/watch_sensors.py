@@ -49,7 +49,7 @@ def snoozes_over(clock: ClockResource, database: DatabaseResource) -> dg.RunRequ
 def night_over(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
     """The nightly run has ended."""
     night = dg.RunsFilter(job_name=NIGHTLY, statuses=ENDED)
-    newest = next(iter(context.instance.get_run_records(night, limit=1, order_by="update_timestamp")), None)
+    newest = next(iter(context.instance.get_run_records(night, limit=1)), None)
     if newest is None or newest.dagster_run.run_id == context.cursor:
         return dg.SensorResult(skip_reason="No night has ended since the last summary.", cursor=context.cursor)
     ended = datetime.fromtimestamp(newest.end_time or newest.update_timestamp.timestamp(), UTC)

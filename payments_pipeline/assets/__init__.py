@@ -26,12 +26,15 @@ INTRADAY = (OPEN_CRYPTO, HEALTH, DELIVERIES)
 """What only runs between two nights make; see the modules of each for what the night does instead."""
 
 
-def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def all_assets(
+    configured: frozenset[str], reports: Mapping[str, Report], sensors: Mapping[str, int]
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Every asset of the project.
 
     Args:
         configured: providers that have credentials; the others' tables are shown, but can't be materialised.
         reports: by name.
+        sensors: names of all sensors with the seconds between two ticks, for the watchdog.
     """
     return [
         *application_specs(),
@@ -44,6 +47,6 @@ def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
         *(report_asset(report) for report in reports.values()),
         *finding_assets(reports),
         findings_overview(reports),
-        health,
+        health(sensors),
         deliveries(reports, HEALTH),
     ]
