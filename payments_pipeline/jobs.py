@@ -15,7 +15,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pydantic import Field
 from sqlalchemy import Engine
 
-from payments_pipeline.assets import INTRADAY
+from payments_pipeline.assets import BETWEEN_NIGHTS
 from payments_pipeline.assets.changes import KEY as CHANGES
 from payments_pipeline.assets.deliveries import deliver_round, shown
 from payments_pipeline.assets.findings import findings_key
@@ -43,7 +43,7 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
     return [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *INTRADAY),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *BETWEEN_NIGHTS),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(

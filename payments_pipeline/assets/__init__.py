@@ -22,7 +22,7 @@ from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
 from payments_pipeline.reports import Report
 
-INTRADAY = (OPEN_CRYPTO, HEALTH, DELIVERIES)
+BETWEEN_NIGHTS = (OPEN_CRYPTO, HEALTH, DELIVERIES)
 """What only runs between two nights make; see the modules of each for what the night does instead."""
 
 

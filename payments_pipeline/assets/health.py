@@ -31,7 +31,7 @@ def health(sensors: Mapping[str, int]) -> dg.AssetsDefinition:
         group_name="findings",
         description=(
             "Whether what must happen by itself does: the night's run, readings of the providers, webhooks, sensors, "
-            "the outbox, clocks. What is amiss is a finding, is told, and resolves by itself. Looked at every five minutes."
+            "the outbox, clocks. What is amiss is a finding, is told, and resolves by itself. Every five minutes."
         ),
         kinds={"postgres"},
         owners=OWNERS,
