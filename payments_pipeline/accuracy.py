@@ -65,6 +65,14 @@ class Accuracy:
         """Nothing missed, nothing false."""
         return all(tally.perfect for tally in (*self.reports.values(), *self.lines.values()))
 
+    def count_false(self, findings: Iterable[Mapping[str, str]]) -> None:
+        """Findings about nothing planted, where the rows of their report did not say so already."""
+        for finding in findings:
+            said = self.reports[finding["report"]].false
+            if not any(finding.items() <= {"report": finding["report"], **told}.items() for told in said):
+                said.append(dict(finding))
+                self.lines.setdefault("unplanted", Score()).false.append(dict(finding))
+
     def as_json(self) -> dict[str, Any]:
         """One JSON-able object; no times but `as_of`, so that the same arguments give the same text."""
         return {
@@ -143,7 +151,7 @@ class Reader:
     def read_in_part(self, as_of: datetime) -> str:
         """A nightly run that can't read one list to its end; returns which, in words."""
         missing = leave_incomplete(self.plan, self.rng)
-        if not self._read(as_of):
+        if not self.read(as_of):
             raise PermanentError(
                 "A reading that should have failed in part did not.", where="accuracy", remedy="See sandbox/outages.py."
             )
@@ -152,14 +160,14 @@ class Reader:
     def read_in_full(self, as_of: datetime) -> None:
         """A nightly run with interruptions that pass."""
         interrupt(self.plan, self.rng, hang_seconds=TIMEOUT_SECONDS * 1.5)
-        gaps = self._read(as_of)
+        gaps = self.read(as_of)
         if gaps:
             raise PermanentError(
                 f"A reading that should be complete is not: {gaps[0]}.", where="accuracy", remedy="See the log above."
             )
 
-    def _read(self, as_of: datetime) -> list[str]:
-        """What was not read in full; the providers work again afterwards."""
+    def read(self, as_of: datetime) -> list[str]:
+        """A nightly run; returns what was not read in full; the providers work again afterwards."""
         with local_runs(self.settings, as_of, self.world.ahead_seconds) as runs:
             runs.run(NIGHTLY)
         self.plan.clear()
@@ -173,22 +181,26 @@ def read_thrice(reader: Reader) -> Accuracy:
     """In part, in full, in part; scored."""
     world, engine = reader.world, reader.engine
     first = reader.read_in_part(world.as_of)
-    early = list(_unfounded(engine, world.labels))
+    unfounded = list(_unfounded(engine, world.labels))
     reader.read_in_full(world.as_of)
+    result = judged(engine, world)
+    third = reader.read_in_part(world.as_of + LATER)
+    result.incomplete += [first, third]
+    result.count_false(_once([*unfounded, *_unfounded(engine, world.labels)]))
+    return result
+
+
+def judged(engine: Engine, world: World) -> Accuracy:
+    """What the reports and the findings say now, held against the truth about the world."""
     with engine.connect() as connection:
         rows = {name: report_rows(connection, name) for name in load_reports()}
     reports, lines = score(world.labels, rows)
-    late = list(_unfounded(engine, world.labels))
-    third = reader.read_in_part(world.as_of + LATER)
-    for finding in _once([*early, *late, *_unfounded(engine, world.labels)]):
-        said = reports[finding["report"]].false
-        if not any(finding.items() <= {"report": finding["report"], **told}.items() for told in said):
-            said.append(finding)
-            lines.setdefault("unplanted", Score()).false.append(finding)
     lookalikes = Counter(label.line for label in world.labels if not label.expected)
     every = {line: lines.get(line, Score()) for line in sorted({*LINES, *lines}, key=place)}
     users = len(world.tables["users"])
-    return Accuracy(world.as_of, world.seed, users, reports, every, dict(lookalikes), [first, third])
+    result = Accuracy(world.as_of, world.seed, users, reports, every, dict(lookalikes))
+    result.count_false(_once(_unfounded(engine, world.labels)))
+    return result
 
 
 def _unfounded(engine: Engine, labels: Iterable[Label]) -> Iterator[dict[str, str]]:

@@ -1,8 +1,13 @@
-"""Shared fixtures: a real PostgreSQL (embedded) with a fresh, migrated database for each test that asks for one."""
+"""Shared fixtures: a real PostgreSQL (embedded) with a fresh, migrated database for each test that asks for one.
+
+What tests write is thrown away, so it is kept in memory where the machine offers a file system for that: a fresh
+database costs a fiftieth of what it does on a busy disk.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,13 +26,29 @@ from payments_pipeline.db.migrate import upgrade
 
 AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
+MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
+MEMORY_NEEDED = 6 * 2**30
+
+
+def pytest_configure() -> None:
+    """Temporary directories go where the databases go, unless somebody said otherwise."""
+    if _scratch() == MEMORY:
+        root = MEMORY / f"payments_pipeline_{os.getuid()}"
+        root.mkdir(mode=0o700, exist_ok=True)
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
+
+
+def _scratch() -> Path:
+    """Where what is thrown away is written."""
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    return MEMORY if roomy else Path(tempfile.gettempdir())
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     """One embedded server for all workers of a test run; the last worker out stops it."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"pid{os.getpid()}")
-    home = Path(tempfile.gettempdir()) / f"payments_pipeline_tests_{run[:12]}"
+    own = tmp_path_factory.getbasetemp()
+    home = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "server"
     home.mkdir(parents=True, exist_ok=True)
     users = home / "users"
     with FileLock(home / "fixture.lock"):
@@ -49,6 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
         (users / str(os.getpid())).unlink(missing_ok=True)
         if not any(users.iterdir()):
             embedded.stop(home)
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
@@ -58,7 +80,7 @@ def database(server: URL, request: pytest.FixtureRequest) -> Iterator[URL]:
     with psycopg.connect(_dsn(server), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
         )
     yield server.set(database=name)
     with psycopg.connect(_dsn(server), autocommit=True) as connection:
