@@ -80,7 +80,9 @@ def database(server: URL, request: pytest.FixtureRequest) -> Iterator[URL]:
     with psycopg.connect(_dsn(server), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
         )
     yield server.set(database=name)
     with psycopg.connect(_dsn(server), autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Payers without access and crypto payments that wait are noticed between two nights; what a tick remembers is spare."""
+"""Payers without access and crypto payments that wait are noticed between two nights; a lost cursor does no harm."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ NOTIFICATION = text("""
     VALUES (:key, 'discord', 'opened', 'HIGH', '{}', :state, :due, :due)
 """)
 
+
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
