@@ -23,11 +23,14 @@ from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.watchdog.stores import SILENCE
 
+PRIORITY = "dagster/priority"  # which of several queued runs starts first
 PROBE_JOB = "probe_activations"
 CRYPTO_JOB = "check_crypto_payments"
 WATCHDOG_JOB = "watchdog"
+TELLING = (PROBE_JOB, CRYPTO_JOB, WATCHDOG_JOB)
+"""Jobs whose runs send what they found themselves."""
 
-__all__ = ["CRYPTO", "CRYPTO_JOB", "PROBE_JOB", "WATCHDOG_JOB", "WATCH_OP_JOBS", "intraday_jobs"]
+__all__ = ["CRYPTO", "CRYPTO_JOB", "PROBE_JOB", "TELLING", "WATCHDOG_JOB", "WATCH_OP_JOBS", "intraday_jobs"]
 
 
 def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
@@ -39,6 +42,7 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
                 PROBE_JOB,
                 [name for name in PROBED if name in reports],
                 lane="probe",
+                first=True,
                 description="Look for payers without what they paid for, between two nightly runs, and tell of them.",
             )
         )
@@ -73,14 +77,20 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
 
 
 def _job(
-    name: str, reports: list[str], *before: str, lane: str, description: str, checked: str | None = None
+    name: str,
+    reports: list[str],
+    *before: str,
+    lane: str,
+    description: str,
+    checked: str | None = None,
+    first: bool = False,
 ) -> UnresolvedAssetJobDefinition:
     chosen = dg.AssetSelection.assets(*before, *reports, *map(findings_key, reports), DELIVERIES).without_checks()
     return dg.define_asset_job(
         name,
         selection=chosen if checked is None else chosen | dg.AssetSelection.checks_for_assets(checked),
         executor_def=dg.in_process_executor,
-        tags={LANE: lane},
+        tags={LANE: lane} | ({PRIORITY: "10"} if first else {}),
         description=description,
     )
 

@@ -16,14 +16,18 @@ import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
+from payments_pipeline.intraday_jobs import TELLING
 from payments_pipeline.jobs import ACTIVATION_REPORT, RepairConfig, deliver_alerts, repair_findings
 from payments_pipeline.payment_sensors import activation_sensor, open_crypto_payments
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
+from payments_pipeline.schedules import UNDER_WAY
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 SUCCESSOR_AFTER = timedelta(minutes=10)
+# A message so young may be on its way in the run that wrote it.
+LEFT_TO_RUNS = timedelta(minutes=1)
 REPAIR_ATTEMPTS = 3
 REPAIR_LIMIT = 500
 
@@ -86,7 +90,7 @@ def repair_request(due: Sequence[DueRepair], now: datetime) -> dg.RunRequest | d
     description="Starts a delivery run when a notification is due. On by default: it only tells.",
 )
 def alerts_due(
-    clock: ClockResource, database: DatabaseResource, channels: ChannelsResource
+    context: dg.SensorEvaluationContext, clock: ClockResource, database: DatabaseResource, channels: ChannelsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Something waits in the outbox."""
     configured = sorted(channels.channels())
@@ -96,7 +100,14 @@ def alerts_due(
     with database.connect() as connection:
         parameters = {"now": now, "channels": configured}
         row = connection.execute(named("sensors/notifications_due.sql"), parameters).mappings().one()
-    return alert_request(DueNotifications(**row) if row["waiting"] else None, now)
+    due = DueNotifications(**row) if row["waiting"] else None
+    if due is not None and now - due.due_since < LEFT_TO_RUNS and _tells_itself(context.instance):
+        return dg.SkipReason("A run is under way that tells what it found.")
+    return alert_request(due, now)
+
+
+def _tells_itself(instance: dg.DagsterInstance) -> bool:
+    return any(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1) for job in TELLING)
 
 
 @dg.sensor(
