@@ -1,8 +1,8 @@
 """How long a sensor's tick takes on a large database: each must stay under 50 ms, because they come every few seconds.
 
 The rows of million.py, a long history of findings and messages, and every sensor evaluated as the daemon does. A
-measure's `ours` is the 95th percentile of what our queries take, `peer` the 50 ms that were asked for; what Dagster adds
-to evaluate a sensor, whatever it does, stands in the notes.
+measure's `ours` is the 95th percentile of what our queries take, `peer` the 50 ms that were asked for; what Dagster
+adds to evaluate a sensor, whatever it does, stands in the notes.
 """
 
 from __future__ import annotations
