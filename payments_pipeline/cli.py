@@ -311,6 +311,17 @@ def accuracy(
 
 
 @app.command()
+def health(json: AsJson = False) -> None:
+    """Does what must happen by itself happen? Also when the daemon is dead: call it from cron or a timer.
+
+    Exits with 1 when something is amiss, with 2 when the database can't be asked.
+    """
+    from payments_pipeline.present_health import show_health
+
+    raise typer.Exit(show_health(load_settings(), now=_now(), as_json=json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     _say(__version__)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from payments_pipeline.config import Settings
 from payments_pipeline.repair_sensors import repairs_due
 from payments_pipeline.resources import default_resources
-from payments_pipeline.sensors import activation_probe, alerts_due, run_failed
+from payments_pipeline.sensors import alerts_due, run_failed
 from payments_pipeline_tests.conftest import AS_OF
 
 FINDING = text("""
@@ -32,20 +32,6 @@ ACTION = text("""
 NOTIFICATION = text("""
     INSERT INTO recon.notifications (dedupe_key, channel, kind, severity, body, state, next_attempt_at, created_at)
     VALUES (:key, 'discord', 'opened', 'HIGH', '{}', :state, :due, :due)
-""")
-PAYER = text("""
-    WITH plan AS (
-        INSERT INTO public.plans (name, tier, period, price, currency)
-        VALUES ('Gold monthly', 'gold', 'month', 10, 'USD')
-        ON CONFLICT (name) DO UPDATE SET price = 10 RETURNING id
-    ), payer AS (
-        INSERT INTO public.users (username, email, subscription_status, subscription_tier)
-        VALUES ('kim', 'kim@example.com', :status, :tier) RETURNING id
-    )
-    INSERT INTO public.payment_transactions (
-        user_id, plan_id, payment_method, transaction_id, status, amount, currency, updated_at
-    )
-    SELECT payer.id, plan.id, 'stripe', 'pi_1', 'succeeded', 10, 'USD', :at FROM payer, plan
 """)
 
 
@@ -161,28 +147,6 @@ def test_policy_is_the_gate_of_the_repair_sensor(
     _execute(engine, text("UPDATE recon.policies SET mode = :mode WHERE action = 'activate_subscription'"), mode=mode)
 
     assert not _tick(repairs_due, instance, settings).run_requests
-
-
-def test_payer_without_access_is_probed_once_the_webhook_had_its_time(
-    instance: dg.DagsterInstance, engine: Engine, settings: Settings
-) -> None:
-    _execute(engine, PAYER, status="inactive", tier="free", at=AS_OF)
-
-    early = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=60))
-    late = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=125), early.cursor)
-    after = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=140), late.cursor)
-
-    assert not early.run_requests
-    assert len(late.run_requests) == 1
-    assert not after.run_requests
-
-
-def test_payer_with_the_tier_that_was_paid_for_is_not_probed(
-    instance: dg.DagsterInstance, engine: Engine, settings: Settings
-) -> None:
-    _execute(engine, PAYER, status="active", tier="gold", at=AS_OF)
-
-    assert not _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=125)).run_requests
 
 
 def test_failed_run_is_queued_as_an_alert_once(

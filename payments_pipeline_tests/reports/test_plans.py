@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -123,6 +124,24 @@ def test_a_report_reads_large_tables_by_the_indexes_it_did(seeded: Engine, name:
     assert path.is_file(), "no plan is kept: make plans"
     gone = lost(path.read_text().splitlines(), lines)
     assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
+
+
+TICKS = sorted(path.stem for path in (sql_root() / "sensors").glob("*.sql") if not path.stem.startswith("queue_"))
+
+
+@pytest.mark.parametrize("name", TICKS)
+def test_a_tick_of_a_sensor_reads_no_large_table_whole(seeded: Engine, name: str) -> None:
+    now = million().AS_OF
+    asked = {
+        "now": now, "since": now - timedelta(minutes=10), "until": now, "report": "activation_gaps", "max_rows": 500,
+        "providers": ["nowpayments", "okx"], "channels": ["discord"], "max_attempts": 3,
+    }  # fmt: skip
+    source = (sql_root() / "sensors" / f"{name}.sql").read_text()
+    statement = text(f"EXPLAIN (FORMAT JSON) {source}")
+    with seeded.connect() as connection:
+        found = connection.execute(statement, asked).scalar_one()
+    seen = scans(written(found[0]["Plan"]))
+    assert not [scan for scan in seen if scan.startswith("Seq")]
 
 
 def test_every_kept_plan_is_of_a_report() -> None:
