@@ -20,6 +20,7 @@ from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import ReportError
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.reports.lineage import parse_query
+from payments_pipeline.reports.scope import KEYS, Scope, scoped
 
 Param = bool | int | float | str
 
@@ -36,6 +37,15 @@ def _or_empty(value: object) -> object:
     return {} if value is None else value
 
 
+class TouchedMatter(BaseModel):
+    """How a query is limited to what was touched, as written in YAML; relations as CTE.alias."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    by: Literal["user", "transaction"]
+    relations: list[Annotated[str, Field(pattern=r"^\w+\.\w+$")]] = Field(min_length=1)
+
+
 class FrontMatter(BaseModel):
     """The keys of a front matter, as written in YAML."""
 
@@ -50,6 +60,8 @@ class FrontMatter(BaseModel):
     unconfigured: Literal["judge", "withhold"] = "judge"
     params: Annotated[dict[str, Param], BeforeValidator(_or_empty)] = Field(default_factory=dict)
     action: str | None = None
+    intraday: Literal["full", "touched", "nightly"] = "nightly"
+    touched: TouchedMatter | None = None
     columns: Annotated[dict[str, str], BeforeValidator(_or_empty)] = Field(default_factory=dict)
 
 
@@ -66,8 +78,12 @@ class Report:
             enough) or withhold.
         params: defaults of the parameters bound in the query, beside as_of.
         action: the repair that its findings propose; None for none.
+        intraday: what happens to its table between two nights: full, the whole query, for those that are fast on any
+            history; touched, what changed since; nightly, nothing.
+        scope: how the query is limited to what was touched; None unless `intraday` is touched.
         columns: column -> description.
         tables: what the query reads, e.g. ``recon.app_users``.
+        selects: columns that the query gives, in order; None where a ``*`` leaves them to the database.
         sql: the query alone.
         path: where it was read.
     """
@@ -82,8 +98,11 @@ class Report:
     unconfigured: Literal["judge", "withhold"]
     params: Mapping[str, Param]
     action: str | None
+    intraday: Literal["full", "touched", "nightly"]
+    scope: Scope | None
     columns: Mapping[str, str]
     tables: tuple[str, ...]
+    selects: tuple[str, ...] | None
     sql: str
     path: Path
 
@@ -148,8 +167,11 @@ def _report(path: Path, source: str) -> Report:
         unconfigured=front.unconfigured,
         params=front.params,
         action=front.action,
+        intraday=front.intraday,
+        scope=_scope(front, sql, query.columns),
         columns=front.columns,
         tables=query.tables,
+        selects=query.columns,
         sql=sql,
         path=path,
     )
@@ -198,6 +220,20 @@ def _check_coverage(front: FrontMatter) -> None:
     if unknown:
         there = ", ".join(f"{provider} {resource}" for provider, resource in sorted(known))
         raise ValueError(f"coverage names {', '.join(unknown)}, which nobody fetches; there are {there}")
+
+
+def _scope(front: FrontMatter, sql: str, columns: tuple[str, ...] | None) -> Scope | None:
+    if (front.touched is None) != (front.intraday != "touched"):
+        raise ValueError("touched says how intraday: touched limits the query; neither goes without the other")
+    if front.touched is None:
+        return None
+    lacking = [column for column in KEYS[front.touched.by] if columns is not None and column not in columns]
+    if lacking:
+        raise ValueError(f"by: {front.touched.by} needs {', '.join(lacking)} in the query's columns")
+    pairs = (relation.split(".") for relation in front.touched.relations)
+    scope = Scope(front.touched.by, tuple((cte, alias) for cte, alias in pairs))
+    scoped(sql, scope)
+    return scope
 
 
 def check_columns(key: list[str] | tuple[str, ...], described: Mapping[str, str], present: tuple[str, ...]) -> None:

@@ -13,6 +13,10 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: touched
+touched:
+  by: transaction
+  relations: [suspects.t, hash_as_id.t, by_hash.t, matched.x, pairs.t, received_in_parts.c]
 params:
   grace_seconds: 300
   tolerance: 0.02
