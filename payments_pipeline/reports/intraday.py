@@ -39,7 +39,11 @@ from payments_pipeline.reports.touched import Touched, collect
 
 # What ends or ripens with time is looked for between two refreshes; over so long a time the full query is cheaper.
 LONGEST = timedelta(hours=12)
-UNITS = {"grace_seconds": timedelta(seconds=1), "grace_minutes": timedelta(minutes=1), "grace_hours": timedelta(hours=1)}
+UNITS = {
+    "grace_seconds": timedelta(seconds=1),
+    "grace_minutes": timedelta(minutes=1),
+    "grace_hours": timedelta(hours=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,8 @@ def _whole(engine: Engine, task: _Task, overrides: Mapping[str, Any], run_id: st
 def _builds_on(mark: Mark | None, task: _Task, now: Moment) -> bool:
     if mark is None or mark.rules != rules(task.report, task.params, now):
         return False
-    return timedelta(0) <= task.params[AS_OF] - mark.as_of <= LONGEST
+    passed: timedelta = task.params[AS_OF] - mark.as_of
+    return timedelta(0) <= passed <= LONGEST
 
 
 def _collect(connection: Connection, tasks: Sequence[_Task], known: Mapping[str, Mark]) -> Touched | None:

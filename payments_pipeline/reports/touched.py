@@ -20,6 +20,13 @@ SLACK = timedelta(minutes=10)
 # From here on the full query is the cheaper one.
 MOST = 50_000
 
+# What ids look like as text, by type: what a provider's object names may be anything. Of other types all is taken.
+FORMS = {
+    "bigint": r"^\d{1,18}$",
+    "integer": r"^\d{1,9}$",
+    "uuid": r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Touched:
@@ -67,7 +74,8 @@ def _create(connection: Connection, what: str, values: dict[str, object]) -> Non
 
 def _more(connection: Connection, what: str, id_type: str) -> None:
     """Add rows found by the application's ids as text; the type's name comes from PostgreSQL itself."""
-    statement = sql.SQL(read_sql(f"reports/touched/more_{what}.sql")).format(id=sql.SQL(id_type))
+    template = sql.SQL(read_sql(f"reports/touched/more_{what}.sql"))
+    statement = template.format(id=sql.SQL(id_type), form=sql.Literal(FORMS.get(id_type, "")))
     driver_connection(connection).execute(statement)
     _analyze(connection, what)
 

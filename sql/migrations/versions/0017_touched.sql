@@ -27,7 +27,7 @@ DECLARE
     -- Most is wanted of few; a load of many needs the full queries anyway.
     most constant integer := 10000;
     columns text := CASE TG_TABLE_NAME
-        WHEN 'provider_transactions' THEN 'provider, provider_ref, parent_ref, tx_hash, payment_ref, NULL'
+        WHEN 'provider_transactions' THEN 'provider, provider_ref, parent_ref, tx_hash, payment_ref, user_ref'
         WHEN 'deposit_matches' THEN 'provider, provider_ref, NULL, NULL, payment_ref, NULL'
         WHEN 'stripe_disputes' THEN '''stripe'', payment_intent_id, NULL, NULL, NULL, NULL'
         ELSE 'provider, provider_ref, NULL, tx_hash, payment_ref, user_ref'

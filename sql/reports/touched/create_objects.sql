@@ -17,7 +17,7 @@ SELECT
     t.parent_ref,
     t.tx_hash,
     t.payment_ref,
-    NULL AS user_ref
+    t.user_ref
 FROM recon.provider_transactions AS t
 WHERE t.state_changed_at > :since
 UNION
@@ -27,6 +27,6 @@ SELECT
     t.parent_ref,
     t.tx_hash,
     t.payment_ref,
-    NULL AS user_ref
+    t.user_ref
 FROM pg_temp.touched_ends AS e
 INNER JOIN recon.provider_transactions AS t ON e.since < t.state_changed_at AND e.until >= t.state_changed_at;
