@@ -77,9 +77,11 @@ class Town:
         choose = self.random.choice
         self.do(
             "UPDATE public.users SET subscription_status = :status, subscription_tier = :tier, is_internal = :internal,"
-            " access_override_until = :override, subscription_updated_at = :now, updated_at = :now WHERE id = :id",
+            " access_override_until = :override, trial_ends_at = :trial, subscription_renewal_date = :renewal,"
+            " subscription_updated_at = :now, updated_at = :now WHERE id = :id",
             id=choose(self.users), status=choose(("active", "inactive", "canceled")), tier=choose(TIERS), now=self.now,
-            internal=self.random.random() < 0.1, override=choose((None, None, self.now + timedelta(seconds=60))),
+            internal=self.random.random() < 0.1, trial=choose((None, None, self.now + timedelta(seconds=90))),
+            renewal=choose((None, self.now + timedelta(days=2), self.now + timedelta(days=40))), override=choose((None, None, self.now + timedelta(seconds=60))),
         )  # fmt: skip
 
     def payment_changes(self) -> None:

@@ -1,4 +1,4 @@
--- Users to be judged anew: who changed, whose exception ends, whose payments or their objects are touched, and about
+-- Users to be judged anew: who changed, whose exception or trial ends, whose payments or their objects are touched, and about
 -- whom there is news in the log of subscriptions or in the webhook inbox.
 CREATE TEMPORARY TABLE touched_users ON COMMIT DROP AS
 SELECT u.user_id
@@ -8,6 +8,10 @@ UNION
 SELECT u.user_id
 FROM recon.app_users AS u
 WHERE u.access_override_until > :last AND u.access_override_until <= :as_of
+UNION
+SELECT u.user_id
+FROM recon.app_users AS u
+WHERE u.trial_ends_at > :last AND u.trial_ends_at <= :as_of
 UNION
 SELECT p.user_id
 FROM pg_temp.touched_payments AS p
