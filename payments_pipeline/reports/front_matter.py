@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import ReportError
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.reports.lineage import parse_query
-from payments_pipeline.reports.scope import KEYS, Scope, scoped
+from payments_pipeline.reports.scope import KEYS, By, Scope, scoped
 
 Param = bool | int | float | str
 
@@ -30,6 +30,7 @@ ADDED_COLUMNS = ("fingerprint", "severity")
 _BLOCK = re.compile(r"\A\s*/\*-*[ \t]*\n(?P<yaml>.*?)-*\*/", re.DOTALL)
 # PostgreSQL cuts names at 63 bytes; room is left for the name of the table under construction.
 _NAME = re.compile(r"[a-z][a-z_]{0,49}")
+_RELATION = re.compile(r"^(\w+)\.(\w+)(?: by (user|transaction|payment))?$")
 _REMEDY = "Correct the file; sql/reports/activation_gaps.sql shows every key."
 
 
@@ -38,12 +39,12 @@ def _or_empty(value: object) -> object:
 
 
 class TouchedMatter(BaseModel):
-    """How a query is limited to what was touched, as written in YAML; relations as CTE.alias."""
+    """How a query is limited to what was touched, as written in YAML; relations as ``CTE.alias [by what]``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     by: Literal["user", "transaction"]
-    relations: list[Annotated[str, Field(pattern=r"^\w+\.\w+$")]] = Field(min_length=1)
+    relations: list[Annotated[str, Field(pattern=_RELATION.pattern)]] = Field(min_length=1)
 
 
 class FrontMatter(BaseModel):
@@ -230,8 +231,10 @@ def _scope(front: FrontMatter, sql: str, columns: tuple[str, ...] | None) -> Sco
     lacking = [column for column in KEYS[front.touched.by] if columns is not None and column not in columns]
     if lacking:
         raise ValueError(f"by: {front.touched.by} needs {', '.join(lacking)} in the query's columns")
-    pairs = (relation.split(".") for relation in front.touched.relations)
-    scope = Scope(front.touched.by, tuple((cte, alias) for cte, alias in pairs))
+    named = [
+        match.groups(front.touched.by) for relation in front.touched.relations if (match := _RELATION.match(relation))
+    ]
+    scope = Scope(front.touched.by, tuple(cast("tuple[str, str, By]", relation) for relation in named))
     scoped(sql, scope)
     return scope
 

@@ -13,10 +13,18 @@ from typing import Literal
 
 from sqlglot import Token, TokenType, tokenize
 
-By = Literal["user", "transaction"]
+By = Literal["user", "transaction", "payment"]
 # Columns that identify what was touched, and the temporary table that has them.
-KEYS: dict[By, tuple[str, ...]] = {"user": ("user_id",), "transaction": ("provider", "provider_ref")}
-TABLES: dict[By, str] = {"user": "touched_users", "transaction": "touched_transactions"}
+KEYS: dict[By, tuple[str, ...]] = {
+    "user": ("user_id",),
+    "transaction": ("provider", "provider_ref"),
+    "payment": ("payment_id",),
+}
+TABLES: dict[By, str] = {
+    "user": "touched_users",
+    "transaction": "touched_transactions",
+    "payment": "touched_payments",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +33,12 @@ class Scope:
 
     Attributes:
         by: user: rows are of users (column user_id); transaction: of provider objects (provider, provider_ref).
-        relations: (CTE, alias in it) that are read for touched keys alone. Together they must let no other row through,
-            and keep every row of a touched key.
+        relations: (CTE, alias in it, by what) that are read for touched keys alone. They must keep every row that a row
+            of a touched key is made of.
     """
 
     by: By
-    relations: tuple[tuple[str, str], ...]
+    relations: tuple[tuple[str, str, By], ...]
 
 
 @cache
@@ -42,11 +50,11 @@ def scoped(sql: str, scope: Scope) -> str:
     """
     tokens = tokenize(sql, read="postgres")
     places: list[tuple[int, int, str]] = []
-    for cte, alias in scope.relations:
+    for cte, alias, by in scope.relations:
         found = list(_relations(_body(tokens, cte), alias))
         if not found:
             raise ValueError(f"touched names {cte}.{alias}, but the query has no such CTE that reads a table so called")
-        places += [(first, last, _limited(sql[first : last + 1], scope.by)) for first, last in found]
+        places += [(first, last, _limited(sql[first : last + 1], by)) for first, last in found]
     for first, last, text in sorted(places, reverse=True):
         sql = sql[:first] + text + sql[last + 1 :]
     return sql

@@ -39,7 +39,7 @@ class Touched:
 def collect(
     connection: Connection, *, changed_from: str, last: datetime, as_of: datetime, grace: timedelta
 ) -> Touched | None:
-    """Fill pg_temp.touched_transactions and pg_temp.touched_users, for this transaction only.
+    """Fill pg_temp.touched_transactions, touched_payments and touched_users, for this transaction only.
 
     Args:
         changed_from: the mark's transaction.
@@ -59,7 +59,9 @@ def collect(
     _more(connection, "payments", types.payment)
     _create(connection, "transactions", {})
     connection.execute(named("reports/touched/more_transactions.sql"))
-    connection.exec_driver_sql("ANALYZE pg_temp.touched_transactions")
+    _analyze(connection, "transactions")
+    connection.execute(named("reports/touched/payments_of_deposits.sql"))
+    _analyze(connection, "payments")
     _create(connection, "users", {name: values[name] for name in ("since", "last", "as_of")})
     _more(connection, "users", types.app_user)
     found = Touched(_count(connection, "transactions"), _count(connection, "users"))

@@ -214,7 +214,7 @@ def gap(ledger: Ledger) -> Ledger:
     """A payer without access, and the night's run that saw it."""
     ledger.payment(ledger.user(updated_at=ago(days=1)), ledger.plan(), "succeeded")
     ledger.transaction("paid")
-    for name in ("activation_gaps", "out_of_sync_payments", "wrong_tier", "stuck_authorizations"):
+    for name in (*(report.name for report in TOUCHED), "stuck_authorizations"):
         ledger.run(name)
     return ledger
 

@@ -1,5 +1,5 @@
--- Users to be judged anew: who changed, whose exception or trial ends, whose payments or their objects are touched, and about
--- whom there is news in the log of subscriptions or in the webhook inbox.
+-- Users to be judged anew: who changed, whose exception or trial ends, whose payments or their objects are touched, and
+-- about whom there is news in the log of subscriptions or in the webhook inbox.
 CREATE TEMPORARY TABLE touched_users ON COMMIT DROP AS
 SELECT u.user_id
 FROM recon.app_users AS u

@@ -18,4 +18,6 @@ SELECT p.payment_id, p.user_id, p.provider, p.provider_ref, p.tx_hash
 FROM (SELECT DISTINCT o.provider_ref FROM pg_temp.touched_objects AS o WHERE o.provider = 'stripe') AS o
 INNER JOIN recon.provider_transactions AS t ON t.provider = 'stripe' AND o.provider_ref = t.provider_ref
 INNER JOIN recon.stripe_payment_intents AS i ON t.account = i.account AND t.provider_ref = i.object_id
-INNER JOIN recon.app_payments AS p ON p.provider = 'stripe' AND i.charge_id = p.provider_ref;
+INNER JOIN recon.app_payments AS p ON p.provider = 'stripe' AND i.charge_id = p.provider_ref
+EXCEPT
+SELECT k.payment_id, k.user_id, k.provider, k.provider_ref, k.tx_hash FROM pg_temp.touched_payments AS k;
