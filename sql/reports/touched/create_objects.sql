@@ -1,5 +1,5 @@
 -- Provider objects that we wrote since the last refresh, whose state is too young for a grace period that may have
--- passed since, or that were paid for a period that ends now.
+-- passed since, or that were paid for a period that may end now, unless the application's own word says when it began.
 CREATE TEMPORARY TABLE touched_objects ON COMMIT DROP AS
 SELECT
     o.provider,
@@ -29,4 +29,10 @@ SELECT
     t.payment_ref,
     t.user_ref
 FROM pg_temp.touched_ends AS e
-INNER JOIN recon.provider_transactions AS t ON e.since < t.state_changed_at AND e.until >= t.state_changed_at;
+INNER JOIN recon.provider_transactions AS t ON e.since < t.state_changed_at AND e.until >= t.state_changed_at
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM recon.app_payments AS p
+        WHERE p.provider = t.provider AND p.provider_ref = t.provider_ref AND p.confirmed_at IS NOT NULL
+    );

@@ -19,6 +19,13 @@ SELECT
 FROM pg_temp.touched_ends AS e
 INNER JOIN recon.app_payments AS p
     ON e.since < coalesce(p.confirmed_at, p.created_at) AND e.until >= coalesce(p.confirmed_at, p.created_at)
+LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
+WHERE
+    e.period = CASE
+        WHEN p.plan_id IS NULL THEN 'none'
+        WHEN lower(l.period) IN ('day', 'week', 'month', 'quarter', 'lifetime') THEN lower(l.period)
+        ELSE 'year'
+    END
 UNION
 SELECT
     p.payment_id,

@@ -18,7 +18,7 @@ WITH refs AS (
     FROM pg_temp.touched_payments AS p
 ),
 
-hashes AS (
+known_hashes AS (
     SELECT
         r.provider,
         r.provider_ref AS tx_hash
@@ -52,7 +52,7 @@ UNION
 SELECT
     t.provider,
     t.provider_ref
-FROM hashes AS h
+FROM known_hashes AS h
 INNER JOIN recon.provider_transactions AS t ON h.tx_hash = t.tx_hash AND h.provider = t.provider AND t.kind = 'deposit'
 UNION
 SELECT
