@@ -18,8 +18,8 @@ FROM (
 CROSS JOIN LATERAL generate_series(
     0,
     CASE
-        WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) <= 1 THEN s.shifts
-        WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early) <= 1 THEN s.shifts
+        WHEN extract(DAY FROM cast(:last AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
+        WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
         ELSE 0
     END
 ) AS g (shift);

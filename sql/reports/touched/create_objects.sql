@@ -29,10 +29,18 @@ SELECT
     t.payment_ref,
     t.user_ref
 FROM pg_temp.touched_ends AS e
-INNER JOIN recon.provider_transactions AS t ON e.since < t.state_changed_at AND e.until >= t.state_changed_at
+INNER JOIN LATERAL (
+    -- The limit is a fence: what is in a window is asked for by index.
+    SELECT o.*
+    FROM recon.provider_transactions AS o
+    WHERE o.state_changed_at > e.since AND o.state_changed_at <= e.until
+    ORDER BY o.state_changed_at
+    LIMIT 100000
+) AS t ON TRUE
 WHERE
-    NOT EXISTS (
-        SELECT 1
+    -- Asked for each by index, too.
+    (
+        SELECT max(p.confirmed_at)
         FROM recon.app_payments AS p
-        WHERE p.provider = t.provider AND p.provider_ref = t.provider_ref AND p.confirmed_at IS NOT NULL
-    );
+        WHERE p.provider = t.provider AND p.provider_ref = t.provider_ref
+    ) IS NULL;

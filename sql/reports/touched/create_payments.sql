@@ -17,8 +17,14 @@ SELECT
     p.provider_ref,
     p.tx_hash
 FROM pg_temp.touched_ends AS e
-INNER JOIN recon.app_payments AS p
-    ON e.since < coalesce(p.confirmed_at, p.created_at) AND e.until >= coalesce(p.confirmed_at, p.created_at)
+INNER JOIN LATERAL (
+    -- The limit is a fence: what is in a window is asked for by index.
+    SELECT q.*
+    FROM recon.app_payments AS q
+    WHERE coalesce(q.confirmed_at, q.created_at) > e.since AND coalesce(q.confirmed_at, q.created_at) <= e.until
+    ORDER BY coalesce(q.confirmed_at, q.created_at)
+    LIMIT 100000
+) AS p ON TRUE
 LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
 WHERE
     e.period = CASE
