@@ -16,7 +16,7 @@ unconfigured: judge
 intraday: touched
 touched:
   by: user
-  relations: [suspects.u]
+  relations: [returns.p, returns.u, suspects.u]
 params:
   grace_seconds: 300
   tolerance: 0.02

@@ -54,6 +54,7 @@ SELECT
     t.provider_ref
 FROM known_hashes AS h
 INNER JOIN recon.provider_transactions AS t ON h.tx_hash = t.tx_hash AND h.provider = t.provider AND t.kind = 'deposit'
+WHERE h.provider = 'okx'
 UNION
 SELECT
     m.provider,
