@@ -7,9 +7,10 @@ USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
 SOAK_ROUNDS ?= 3000
+TOWNS ?= 300
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest plans check format bench bench-ingest bench-reports accuracy clean
+.PHONY: help install demo dev test soak soak-ingest soak-intraday plans check format bench bench-ingest bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +40,9 @@ soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_S
 
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
+
+soak-intraday: install  ## hundreds of random towns: reports between two nights beside full runs; INTRADAY_SEED=n repeats
+	@INTRADAY_TOWNS=$(TOWNS) $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_intraday.py
 
 soak: install  ## thousands of random interleavings of repairs; SOAK_SEED=n begins at another seed
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -p no:xdist -o addopts= -q -s \

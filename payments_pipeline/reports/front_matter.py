@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -144,6 +146,7 @@ def read_report(path: Path) -> Report:
         ) from None
 
 
+@cache
 def _report(path: Path, source: str) -> Report:
     if not _NAME.fullmatch(path.stem):
         raise ValueError("the file's name becomes a table: use a-z and _ only, at most 50 characters")
@@ -180,7 +183,7 @@ def _report(path: Path, source: str) -> Report:
 
 def _front_matter(text: str) -> FrontMatter:
     try:
-        values = yaml.safe_load(text)
+        values = _values(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 2} of the file)" if mark is not None else ""
@@ -191,6 +194,13 @@ def _front_matter(text: str) -> FrontMatter:
         return FrontMatter.model_validate(values)
     except ValidationError as error:
         raise ValueError("front matter: " + "; ".join(_problem(dict(item)) for item in error.errors())) from None
+
+
+def _values(text: str) -> Any:
+    """The YAML's values, by libyaml where it is there; what is wrong with a text is told by the slower reader."""
+    with suppress(AttributeError, yaml.YAMLError):
+        return yaml.load(text, yaml.CSafeLoader)
+    return yaml.safe_load(text)
 
 
 def _problem(item: dict[str, object]) -> str:
