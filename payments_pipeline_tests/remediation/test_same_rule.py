@@ -73,7 +73,7 @@ def plant(town: Town, random: Random) -> int:
 
 
 def reported(engine: Engine) -> dict[int, dict[str, Any]]:
-    parameters = {"as_of": AS_OF, "grace_seconds": 0, "tolerance": TOLERANCE}
+    parameters = {"as_of": AS_OF, "grace_seconds": 0, "planless_days": 31, "tolerance": TOLERANCE}
     found: dict[int, dict[str, Any]] = {}
     with engine.connect() as connection:
         for report in ("activation_gaps", "wrong_tier"):

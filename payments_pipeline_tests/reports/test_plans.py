@@ -134,8 +134,8 @@ def test_every_kept_plan_is_of_a_report() -> None:
     [
         ("public.payment_transactions_compare_provider", "out_of_sync_payments"),
         ("recon.provider_transactions_compare", "out_of_sync_payments"),
-        ("public.users_access", "activation_gaps"),
-        ("public.payment_transactions_status", "stuck_authorizations"),
+        ("public.users_has_access", "activation_gaps"),
+        ("public.payment_transactions_status_word", "stuck_authorizations"),
     ],
 )
 def test_a_lost_index_is_seen(seeded: Engine, index: str, name: str) -> None:

@@ -69,18 +69,13 @@ pairs AS (
     FROM suspects AS s
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
     UNION
-    -- Payments whose id the application never stored; the provider's object names them.
+    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing.
     SELECT
-        t.provider,
-        t.provider_ref,
-        p.payment_id
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
-    WHERE
-        p.provider_ref IS NULL
-        AND t.kind = 'payment'
-        AND t.parent_ref IS NULL
-        AND t.link_method IN ('metadata', 'checkout')
+        o.provider,
+        o.provider_ref,
+        o.payment_id
+    FROM recon.payment_objects AS o
+    WHERE o.way > 1
 ),
 
 compared AS (
@@ -94,6 +89,8 @@ compared AS (
         t.amount AS asked_amount,
         t.amount_refunded,
         t.currency,
+        t.received_currency,
+        t.expected_amount,
         p.payment_id,
         p.user_id,
         p.status AS app_status,
@@ -120,6 +117,7 @@ compared AS (
     WHERE
         t.kind = 'payment'
         AND t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         -- The provider has just moved, e.g. captured a part: its webhook is on the way.
         AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
@@ -144,6 +142,8 @@ differing AS (
             AND c.app_amount = c.provider_amount - c.amount_refunded
             AND c.app_status IN ('refunded', 'partially_refunded')
         )
+        -- The application keeps the coins that were asked for, in place of their price.
+        AND NOT coalesce(c.app_currency = c.received_currency AND c.app_amount = c.expected_amount, FALSE)
 ),
 
 explained AS (
