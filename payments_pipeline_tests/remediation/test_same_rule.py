@@ -88,7 +88,7 @@ def test_what_the_report_calls_repairable_is_due_and_nothing_else(engine: Engine
     random = Random(seed)
     town.run("UPDATE public.plans SET tier = 'basic' WHERE id = :id", id=PLANS["day"])
     town.run("DELETE FROM public.plans WHERE id = :id", id=PLANS["quarter"])
-    users = [plant(town, random) for _ in range(250)]
+    users = [plant(town, random) for _ in range(300)]
     report = reported(engine)
     due: dict[int, str] = {}
     with engine.connect() as connection:

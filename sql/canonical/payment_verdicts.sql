@@ -391,8 +391,8 @@ SELECT
         WHEN 'lifetime' THEN NULL
         ELSE j.confirmed_at + INTERVAL '1' YEAR
     END AS confirmed_until,
-    -- When what was bought may be over for an application that counts thirty days a month, ninety a quarter, 365 a year;
-    -- an hour less.
+    -- When what was bought may be over for an application that counts thirty days a month, ninety a quarter and
+    -- 365 a year; an hour less.
     CASE j.period
         WHEN 'day' THEN j.paid_at - INTERVAL '1' HOUR
         WHEN 'week' THEN j.paid_at + INTERVAL '6' DAY - INTERVAL '1' HOUR

@@ -27,8 +27,7 @@ SELECT
     END AS crypto_currency,
     CASE
         WHEN t.crypto_amount IS NOT NULL OR lower(btrim(t.payment_method)) <> 'okx' THEN t.crypto_amount
-        WHEN upper(btrim(t.currency)) = upper(btrim(coalesce(t.crypto_currency, t.currency)))
-            AND length(btrim(t.currency)) > 3 THEN t.amount
+        WHEN t.crypto_currency IS NULL THEN CASE WHEN length(btrim(t.currency)) > 3 THEN t.amount END
         WHEN upper(btrim(t.currency)) = upper(btrim(t.crypto_currency)) THEN t.amount
         WHEN upper(btrim(t.currency)) = 'USD' AND upper(btrim(t.crypto_currency)) IN ('USDT', 'USDC') THEN t.amount
     END AS crypto_amount,

@@ -4,7 +4,7 @@ SELECT
     p.id AS plan_id,
     p.name AS plan_name,
     btrim(p.tier) AS tier,
-    lower(btrim(p.period)) AS period,
+    p.period,
     p.price,
     upper(btrim(p.currency)) AS currency,
     p.stripe_price_id

@@ -108,7 +108,8 @@ CREATE STATISTICS IF NOT EXISTS public.payment_transactions_kind ON (substring(t
 FROM public.payment_transactions;
 CREATE INDEX IF NOT EXISTS payment_transactions_updated ON public.payment_transactions (updated_at);
 -- Payments by what providers' objects know them by; crypto payments by when they run out.
-DROP INDEX IF EXISTS public.payment_transactions_crypto_id;
+CREATE INDEX IF NOT EXISTS payment_transactions_crypto_id ON public.payment_transactions (cast(id AS text))
+WHERE lower(btrim(payment_method)) IN ('okx', 'nowpayments');
 CREATE INDEX IF NOT EXISTS payment_transactions_id_text ON public.payment_transactions (cast(id AS text));
 CREATE INDEX IF NOT EXISTS payment_transactions_crypto_expiry ON public.payment_transactions (expires_at)
 WHERE lower(btrim(payment_method)) IN ('okx', 'nowpayments');

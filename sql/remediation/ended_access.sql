@@ -12,13 +12,13 @@ WITH events AS (
                 OR coalesce(lower(e.new_status), '') = 'expired'
             )
             AND (
-                cast(:paid_until AS timestamptz) IS NULL
-                OR e.created_at < cast(:paid_until AS timestamptz) - INTERVAL '25' HOUR
+                cast(:shortest_until AS timestamptz) IS NULL
+                OR e.created_at < cast(:shortest_until AS timestamptz)
             )
         ) AS ends_access,
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(:tier), FALSE) AS gives
     FROM recon.app_subscription_events AS e
-    WHERE e.user_id = :user_id AND e.created_at > :paid_at
+    WHERE e.user_id = :user_id AND e.created_at > :bought_at
 )
 
 SELECT

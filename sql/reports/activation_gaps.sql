@@ -38,7 +38,8 @@ columns:
 ---*/
 -- A user who has access on another tier than was bought is a matter of wrong_tier; one who lost it to a refund that
 -- failed, of refunded_access. A payment for nothing that we know, neither plan nor booking, is looked at for
--- planless_days: a person must say what it bought. Judged on the payments as they are now, never on a table that is refreshed at night.
+-- planless_days: a person must say what it bought. Judged on the payments as they are now, never on a table that is
+-- refreshed at night.
 WITH suspects AS (
     -- Payments of users without access, less those that lapsed by the application's own word. DISTINCT also keeps the
     -- verdicts, which cost look-ups, from being asked for anybody else.
@@ -159,7 +160,12 @@ lacking AS (
     SELECT
         n.*,
         coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
-        AND n.subscription_updated_at IS NULL AS is_cancelled_some_day
+        AND n.subscription_updated_at IS NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM recon.app_subscription_events AS e
+            WHERE e.user_id = n.payer_id AND e.ends_access AND e.created_at <= cast(:as_of AS timestamptz)
+        ) AS is_cancelled_some_day
     FROM newest AS n
     WHERE
         n.choice = 1
@@ -167,8 +173,11 @@ lacking AS (
         -- Cancelled by the user since, in an application that keeps no events.
         AND NOT (
             coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
-            AND n.subscription_updated_at > n.bought_at
-            AND n.subscription_updated_at <= cast(:as_of AS timestamptz)
+            AND coalesce(
+                n.subscription_updated_at > n.bought_at
+                AND n.subscription_updated_at <= cast(:as_of AS timestamptz),
+                FALSE
+            )
         )
 ),
 

@@ -199,8 +199,9 @@ SELECT
     p.first_paid_at,
     CASE
         WHEN p.booking_id IS NOT NULL AND p.user_id <> p.first_user_id
-            THEN 'the booking was paid before by user ' || cast(p.first_user_id AS text)
-            || ': together more than its price'
+            THEN
+                'the booking was paid before by user ' || cast(p.first_user_id AS text)
+                || ': together more than its price'
         WHEN p.booking_id IS NOT NULL THEN 'the booking was paid before: together more than its price'
         ELSE 'the plan was paid before, its period had just begun, and the second payment extended nothing'
     END AS reason

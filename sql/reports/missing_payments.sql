@@ -31,10 +31,10 @@ columns:
   currency: Currency of the price.
   reason: Why the booking counts as not paid.
 ---*/
--- Delivered: over for grace_minutes, somebody joined or the application calls it completed, not cancelled and no no-show. Paid or held counts on either side,
--- and so does money that was given back since, is disputed, frozen, under way, or in a state that nobody knows: each
--- of those is another report's matter. So is a hold that ran out (expired_authorizations). Internal accounts book for
--- nothing.
+-- Delivered: over for grace_minutes, somebody joined or the application calls it completed, not cancelled and no
+-- no-show. Paid or held counts on either side, and so does money that was given back since, is disputed, frozen, under
+-- way, or in a state that nobody knows: each of those is another report's matter. So is a hold that ran out
+-- (expired_authorizations). Internal accounts book for nothing.
 WITH delivered AS (
     SELECT
         b.booking_id,
@@ -125,7 +125,10 @@ excused AS (
     SELECT a.booking_id
     FROM attempts AS a
     INNER JOIN recon.provider_transactions AS t ON a.tx_hash = t.tx_hash AND t.kind = 'deposit'
-    WHERE t.vanished_at IS NULL AND t.provider_created_at <= cast(:as_of AS timestamptz) AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
+    WHERE
+        t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
     UNION ALL
     SELECT c.booking_id
     FROM named AS c

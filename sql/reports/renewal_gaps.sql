@@ -64,7 +64,6 @@ WITH suspects AS (
                 WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92 ELSE 366
             END
             > coalesce(u.subscription_renewal_date, u.payment_due_date) + INTERVAL '1' HOUR * :slack_hours
-            * CASE WHEN lower(l.period) = 'quarter' THEN 2 ELSE 1 END
         )
 ),
 
