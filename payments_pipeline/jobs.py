@@ -17,7 +17,9 @@ from sqlalchemy import Engine
 
 from payments_pipeline.assets.changes import KEY as CHANGES
 from payments_pipeline.assets.findings import findings_key
+from payments_pipeline.assets.intraday import KEY as INTRADAY
 from payments_pipeline.assets.presentation import preview
+from payments_pipeline.assets.reports import PROBE
 from payments_pipeline.config import Settings
 from payments_pipeline.notify.outbox import deliver
 from payments_pipeline.providers.desk import Desk
@@ -41,7 +43,7 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
     jobs = [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, INTRADAY),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
@@ -51,12 +53,15 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         ),
         dg.define_asset_job(
             INGEST_CHANGES,
-            selection=dg.AssetSelection.assets(CHANGES, "provider_transactions").without_checks(),
+            selection=dg.AssetSelection.assets(
+                CHANGES, "provider_transactions", "deposit_matches", INTRADAY
+            ).without_checks(),
             executor_def=dg.in_process_executor,
             tags={LANE: "changes"},
             description=(
-                "Read what is new or changed at every configured provider since the last run, and bring it to "
-                "canonical form. Cheap when nothing changed; the nightly run reads everything again."
+                "Read what is new or changed at every configured provider since the last run, bring it to canonical "
+                "form, and bring the intra-day reports and their findings up to now. Cheap when nothing changed; the "
+                "nightly run reads and judges everything again."
             ),
         ),
         dg.define_asset_job(
@@ -73,7 +78,7 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         probed = [name for name in PROBED if name in reports]
         jobs.append(
             dg.define_asset_job(
-                "probe_activations",
+                PROBE,
                 selection=dg.AssetSelection.assets(*probed, *map(findings_key, probed)).without_checks(),
                 executor_def=dg.in_process_executor,
                 tags={LANE: "probe"},

@@ -12,6 +12,7 @@ from payments_pipeline.assets.changes import provider_changes
 from payments_pipeline.assets.deposit_matches import deposit_matches
 from payments_pipeline.assets.entitlements import entitlements
 from payments_pipeline.assets.findings import finding_assets, findings_overview
+from payments_pipeline.assets.intraday import intraday_asset
 from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
 from payments_pipeline.reports import Report
@@ -32,6 +33,7 @@ def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
         entitlements,
         deposit_matches,
         *(report_asset(report) for report in reports.values()),
+        intraday_asset(reports),
         *finding_assets(reports),
         findings_overview(reports),
     ]

@@ -12,6 +12,10 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: touched
+touched:
+  by: user
+  relations: [suspects.u]
 params:
   grace_seconds: 120
   planless_days: 31

@@ -12,6 +12,10 @@ coverage:
   stripe: [payment_intents, refunds]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: touched
+touched:
+  by: transaction
+  relations: [suspects.t, pairs.t]
 params:
   grace_seconds: 300
 action: null

@@ -12,6 +12,7 @@ coverage:
   stripe: [payment_intents, charges]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: full
 params:
   window_days: 7
   grace_seconds: 3600

@@ -11,6 +11,7 @@ key: [payout_id, provider_ref]
 coverage:
   stripe: [payouts, transfers, transfer_reversals, payout_items]
 unconfigured: judge
+intraday: full
 params:
   grace_minutes: 15
   days: 90

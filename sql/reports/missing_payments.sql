@@ -12,6 +12,7 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: full
 params:
   grace_minutes: 60
 action: null

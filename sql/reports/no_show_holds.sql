@@ -11,6 +11,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 60
 action: release_authorization

@@ -12,6 +12,7 @@ coverage:
   stripe: [payment_intents, charges, checkout_sessions]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: full
 params:
   grace_seconds: 900
 action: null

@@ -13,6 +13,17 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: touched
+touched:
+  by: transaction
+  relations:
+    - suspects.t
+    - absent.p by payment
+    - unnamed.p by payment
+    - by_hash.t
+    - matched.x
+    - pairs.t
+    - received_in_parts.c
 params:
   grace_seconds: 300
   tolerance: 0.02
@@ -87,48 +98,53 @@ suspect_payments AS (
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
 ),
 
-hash_as_id AS (
+absent AS (
+    -- What payments for deposits name, and is no object. Only columns of the covering indexes are read.
     SELECT
-        t.provider,
-        t.account,
-        t.provider_ref,
-        t.tx_hash,
-        t.deposit_address,
-        t.deposit_tag
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.tx_hash = p.provider_ref
-    WHERE
-        t.kind = 'deposit'
-        AND p.provider = 'okx'
-        AND CASE
-            WHEN (p.status, t.state) IN (
-                SELECT
-                    m.raw_status,
-                    m.state
-                FROM recon.state_map AS m
-                WHERE m.provider = 'app' AND m.resource = 'app_payment'
-            ) THEN 0
-            WHEN t.state = 'unknown' THEN 0
-            ELSE 1
-        END = 1
+        p.provider,
+        p.provider_ref
+    FROM recon.app_payments AS p
+    LEFT JOIN recon.provider_transactions AS d ON p.provider = d.provider AND p.provider_ref = d.provider_ref
+    WHERE p.provider = 'okx' AND p.provider_ref IS NOT NULL AND d.provider_ref IS NULL
+),
+
+unnamed AS (
+    -- Payments that may know their deposit by its transaction hash: in its own column, or in place of the id.
+    SELECT
+        p.payment_id,
+        p.provider,
+        p.status,
+        p.deposit_address,
+        p.deposit_tag,
+        coalesce(p.tx_hash, p.provider_ref) AS tx_hash
+    FROM absent AS a
+    INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
+    UNION ALL
+    SELECT
+        p.payment_id,
+        p.provider,
+        p.status,
+        p.deposit_address,
+        p.deposit_tag,
+        p.tx_hash
+    FROM recon.app_payments AS p
+    WHERE p.provider = 'okx' AND p.provider_ref IS NULL AND p.tx_hash IS NOT NULL
 ),
 
 by_hash AS (
-    -- The hash in its own column, or in place of the id. Only those that differ are looked at any further.
     SELECT
         t.provider,
         t.account,
         t.provider_ref,
-        p.payment_id,
-        p.provider_ref AS named
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.tx_hash = p.tx_hash AND t.provider = p.provider
+        n.payment_id
+    FROM unnamed AS n
+    INNER JOIN recon.provider_transactions AS t ON n.tx_hash = t.tx_hash AND n.provider = t.provider
     WHERE
         t.kind = 'deposit'
-        AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
-        AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
+        AND coalesce(t.deposit_address, '') = coalesce(n.deposit_address, t.deposit_address, '')
+        AND coalesce(t.deposit_tag, '') = coalesce(n.deposit_tag, t.deposit_tag, '')
         AND CASE
-            WHEN (p.status, t.state) IN (
+            WHEN (n.status, t.state) IN (
                 SELECT
                     m.raw_status,
                     m.state
@@ -138,19 +154,6 @@ by_hash AS (
             WHEN t.state = 'unknown' THEN 0
             ELSE 1
         END = 1
-    UNION ALL
-    SELECT
-        r.provider,
-        r.account,
-        r.provider_ref,
-        p.payment_id,
-        p.provider_ref AS named
-    FROM hash_as_id AS r
-    INNER JOIN recon.app_payments AS p ON r.provider = p.provider AND r.tx_hash = p.provider_ref
-    WHERE
-        p.tx_hash IS NULL
-        AND coalesce(r.deposit_address, '') = coalesce(p.deposit_address, r.deposit_address, '')
-        AND coalesce(r.deposit_tag, '') = coalesce(p.deposit_tag, r.deposit_tag, '')
 ),
 
 matched AS (
@@ -200,8 +203,6 @@ pairs AS (
         h.payment_id,
         cast(NULL AS numeric) AS came
     FROM by_hash AS h
-    LEFT JOIN recon.provider_transactions AS d ON h.provider = d.provider AND h.named = d.provider_ref
-    WHERE d.provider_ref IS NULL
     UNION
     -- Deposits that matching gave to a payment.
     SELECT

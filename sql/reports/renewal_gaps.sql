@@ -13,6 +13,10 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: touched
+touched:
+  by: user
+  relations: [suspects.u]
 params:
   grace_seconds: 300
   slack_hours: 25

@@ -12,6 +12,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
 unconfigured: judge
+intraday: full
 params:
   lead_hours: 48
   max_age_days: 7
