@@ -130,6 +130,8 @@ def _settled(user: Facts, payment: Facts, ended: Facts | None) -> str | None:
         return f"The user already has access on tier {payment['tier']}."
     if payment["is_superseded"]:
         return f"The user already has access on tier {user['subscription_tier']}, which a later payment bought."
+    if payment["is_on_trial"]:
+        return f"The user is on trial of tier {user['subscription_tier']}, which may be more than was bought."
     if payment["takes_away"]:
         return f"Tier {payment['tier']} would cut short what the user has paid for already: a person must decide."
     if ended is not None:

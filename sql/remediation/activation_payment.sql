@@ -58,6 +58,20 @@ SELECT
             lower(u.subscription_tier) <> lower(n.tier) AND u.subscription_renewal_date > n.paid_until, FALSE
         )
     ) AS takes_away,
+    coalesce(u.has_access, FALSE)
+    AND coalesce(u.subscription_status, '') = 'trialing'
+    AND (u.trial_ends_at IS NULL OR u.trial_ends_at > :as_of)
+    AND coalesce(lower(u.subscription_tier), 'free') <> 'free'
+    AND NOT EXISTS (
+        SELECT 1 FROM recon.app_plans AS c
+        WHERE
+            lower(c.tier) = lower(u.subscription_tier)
+            AND c.currency = n.price_currency
+            AND c.price / CASE lower(c.period)
+                WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 WHEN 'quarter' THEN 91 WHEN 'year' THEN 365
+            END
+            < n.price_a_day
+    ) AS is_on_trial,
     NOT coalesce(u.has_access, FALSE)
     AND coalesce(u.subscription_status, '') IN ('canceled', 'cancelled')
     AND u.subscription_updated_at IS NULL

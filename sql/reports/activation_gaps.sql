@@ -15,7 +15,7 @@ unconfigured: judge
 intraday: touched
 touched:
   by: user
-  relations: [suspects.u]
+  relations: [suspects.u, all_suspects.u]
 params:
   grace_seconds: 120
   planless_days: 31
