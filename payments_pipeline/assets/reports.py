@@ -30,7 +30,17 @@ HISTORY_RUNS = 30
 PROBE = "probe_activations"
 # What our own views rest on: they are no assets themselves.
 VIEWS = {
-    "payment_verdicts": ("app_payments", "app_plans", "deposit_matches", "provider_transactions", "stripe_disputes"),
+    "payment_verdicts": (
+        "app_payments",
+        "app_plans",
+        "deposit_matches",
+        "provider_transactions",
+        "stripe_disputes",
+        "stripe_payment_intents",
+        "coverage",
+    ),
+    "payment_objects": ("app_payments", "provider_transactions", "stripe_payment_intents"),
+    "live_providers": ("coverage",),
 }
 
 

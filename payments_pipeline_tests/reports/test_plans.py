@@ -183,8 +183,8 @@ def test_what_follows_changes_reads_no_large_table_whole(touched: Connection, na
     [
         ("public.payment_transactions_compare_provider", "out_of_sync_payments"),
         ("recon.provider_transactions_compare", "out_of_sync_payments"),
-        ("public.users_access", "activation_gaps"),
-        ("public.payment_transactions_status", "stuck_authorizations"),
+        ("public.users_has_access", "activation_gaps"),
+        ("public.payment_transactions_status_word", "stuck_authorizations"),
     ],
 )
 def test_a_lost_index_is_seen(seeded: Engine, index: str, name: str) -> None:

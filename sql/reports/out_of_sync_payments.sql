@@ -105,7 +105,7 @@ absent AS (
         p.provider_ref
     FROM recon.app_payments AS p
     LEFT JOIN recon.provider_transactions AS d ON p.provider = d.provider AND p.provider_ref = d.provider_ref
-    WHERE p.provider = 'okx' AND p.provider_ref IS NOT NULL AND d.provider_ref IS NULL
+    WHERE p.provider = 'okx' AND p.provider_ref <> '' AND d.provider_ref IS NULL
 ),
 
 unnamed AS (
@@ -116,7 +116,11 @@ unnamed AS (
         p.status,
         p.deposit_address,
         p.deposit_tag,
-        coalesce(p.tx_hash, p.provider_ref) AS tx_hash
+        CASE
+            WHEN p.tx_hash <> '' THEN p.tx_hash
+            WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref)
+            ELSE p.provider_ref
+        END AS tx_hash
     FROM absent AS a
     INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
     UNION ALL
@@ -128,7 +132,7 @@ unnamed AS (
         p.deposit_tag,
         p.tx_hash
     FROM recon.app_payments AS p
-    WHERE p.provider = 'okx' AND p.provider_ref IS NULL AND p.tx_hash IS NOT NULL
+    WHERE p.provider = 'okx' AND (p.provider_ref IS NULL OR p.provider_ref = '') AND p.tx_hash <> ''
 ),
 
 by_hash AS (
@@ -141,8 +145,8 @@ by_hash AS (
     INNER JOIN recon.provider_transactions AS t ON n.tx_hash = t.tx_hash AND n.provider = t.provider
     WHERE
         t.kind = 'deposit'
-        AND coalesce(t.deposit_address, '') = coalesce(n.deposit_address, t.deposit_address, '')
-        AND coalesce(t.deposit_tag, '') = coalesce(n.deposit_tag, t.deposit_tag, '')
+        AND lower(coalesce(t.deposit_address, '')) = lower(coalesce(n.deposit_address, t.deposit_address, ''))
+        AND coalesce(t.deposit_tag, '') = coalesce(nullif(n.deposit_tag, ''), t.deposit_tag, '')
         AND CASE
             WHEN (n.status, t.state) IN (
                 SELECT
@@ -189,7 +193,8 @@ pairs AS (
         t.account,
         t.provider_ref,
         p.payment_id,
-        cast(NULL AS numeric) AS came
+        cast(NULL AS numeric) AS came,
+        FALSE AS is_named
     FROM suspects AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
     INNER JOIN suspect_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
@@ -201,7 +206,8 @@ pairs AS (
         h.account,
         h.provider_ref,
         h.payment_id,
-        cast(NULL AS numeric) AS came
+        cast(NULL AS numeric) AS came,
+        FALSE AS is_named
     FROM by_hash AS h
     UNION
     -- Deposits that matching gave to a payment.
@@ -210,24 +216,48 @@ pairs AS (
         x.account,
         x.provider_ref,
         x.payment_id,
-        x.came
+        x.came,
+        FALSE AS is_named
     FROM matched AS x
     WHERE x.part = 1
     UNION
-    -- Payments whose id the application never stored; the provider's object names them.
+    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing: as in
+    -- recon.payment_objects.
     SELECT
         t.provider,
         t.account,
         t.provider_ref,
         p.payment_id,
-        cast(NULL AS numeric) AS came
+        cast(NULL AS numeric) AS came,
+        FALSE AS is_named
+    FROM recon.app_payments AS p
+    INNER JOIN recon.stripe_payment_intents AS i ON p.provider_ref = i.charge_id
+    INNER JOIN recon.provider_transactions AS t
+        ON t.provider = 'stripe' AND i.account = t.account AND i.object_id = t.provider_ref
+    WHERE p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
+    UNION
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        p.payment_id,
+        cast(NULL AS numeric) AS came,
+        TRUE AS is_named
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
     WHERE
-        p.provider_ref IS NULL
+        t.link_method IN ('metadata', 'checkout')
         AND t.kind = 'payment'
         AND t.parent_ref IS NULL
-        AND t.link_method IN ('metadata', 'checkout')
+        AND coalesce(substring(p.provider_ref, 1, 3), '') <> 'pi_'
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.provider_transactions AS o
+            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.stripe_payment_intents AS j
+            WHERE p.provider = 'stripe' AND j.charge_id = p.provider_ref
+        )
 ),
 
 received_in_parts AS (
@@ -291,6 +321,19 @@ compared AS (
         ) AS is_another_matter,
         -- The application took the provider's own word over, e.g. a gateway's "confirmed".
         coalesce(t.state IN ('pending', 'processing') AND lower(t.raw_status) = p.status, FALSE) AS is_same_word,
+        -- Short here, and in repeated deposits there: crypto_underpaid judges it.
+        coalesce(m.state = 'partially_paid' AND r.amount > 0, FALSE) AS is_short_in_parts,
+        -- Of several objects that name one payment one stands for it, as in recon.payment_verdicts.
+        CASE
+            WHEN x.is_named THEN row_number() OVER (
+                PARTITION BY x.is_named, p.payment_id
+                ORDER BY
+                    CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
+                    CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
+                    t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
+            )
+            ELSE 1
+        END AS standing,
         row_number() OVER (
             PARTITION BY t.provider, t.provider_ref
             ORDER BY
@@ -310,6 +353,7 @@ compared AS (
             AND t.received_currency = r.received_currency
     WHERE
         t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND p.created_at <= cast(:as_of AS timestamptz)
 )
@@ -339,7 +383,9 @@ INNER JOIN classes AS b ON c.provider_state = b.state
 LEFT JOIN recon.app_users AS u ON c.user_id = u.user_id
 WHERE
     c.choice = 1
+    AND c.standing = 1
     AND a.class <> b.class
+    AND NOT c.is_short_in_parts
     AND NOT c.is_another_matter
     -- An abandoned attempt: the provider keeps it open for another card or coin.
     AND NOT (a.class = 'dead' AND c.provider_state = 'pending')

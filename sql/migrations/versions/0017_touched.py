@@ -3,7 +3,7 @@
 from payments_pipeline.db.migrate import run_revision
 
 revision = "0017"
-down_revision = "0013"
+down_revision = "0016"
 
 
 def upgrade() -> None:

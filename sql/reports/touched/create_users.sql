@@ -29,4 +29,10 @@ UNION
 SELECT coalesce(p.user_id, w.user_id)
 FROM recon.app_webhook_logs AS w
 LEFT JOIN recon.app_payments AS p ON w.payment_id = p.payment_id
-WHERE w.created_at > :since AND coalesce(p.user_id, w.user_id) IS NOT NULL;
+WHERE w.created_at > :since AND coalesce(p.user_id, w.user_id) IS NOT NULL
+UNION
+-- Webhooks that name the object alone.
+SELECT p.user_id
+FROM recon.app_webhook_logs AS w
+INNER JOIN recon.app_payments AS p ON w.provider = p.provider AND w.object_ref = p.provider_ref
+WHERE w.created_at > :since AND w.payment_id IS NULL AND w.user_id IS NULL AND p.user_id IS NOT NULL;
