@@ -163,6 +163,7 @@ def _collect(connection: Connection, tasks: Sequence[_Task], known: Mapping[str,
         last=min(mark.as_of for mark in stood),
         as_of=tasks[0].params[AS_OF],
         grace=max((_grace(task.params) for task in tasks), default=timedelta(0)),
+        days={int(value) for task in tasks for name, value in task.params.items() if name.endswith("_days")},
     )
 
 

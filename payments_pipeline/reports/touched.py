@@ -6,6 +6,7 @@ sql/reports/touched/, or how a report is limited (scope.py).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,7 +38,13 @@ class Touched:
 
 
 def collect(
-    connection: Connection, *, changed_from: str, last: datetime, as_of: datetime, grace: timedelta
+    connection: Connection,
+    *,
+    changed_from: str,
+    last: datetime,
+    as_of: datetime,
+    grace: timedelta,
+    days: Collection[int] = (),
 ) -> Touched | None:
     """Fill pg_temp.touched_transactions, touched_payments and touched_users, for this transaction only.
 
@@ -45,13 +52,14 @@ def collect(
         changed_from: the mark's transaction.
         last: the mark's `as_of`.
         grace: the longest time for which a report keeps silent about something new.
+        days: for how many days reports look at a payment that is for no plan, under way, or the like.
     """
     since = last - grace - SLACK
     values = {"changed_from": changed_from, "last": last, "as_of": as_of, "since": since}
     if connection.execute(named("reports/touched/is_much.sql"), {"changed_from": changed_from}).scalar_one():
         return None
     types = connection.execute(named("reports/touched/id_types.sql")).one()
-    _create(connection, "ends", {"last": last, "as_of": as_of})
+    _create(connection, "ends", {"last": last, "as_of": as_of, "days": sorted(days)})
     _create(connection, "objects", {"changed_from": changed_from, "since": since})
     if _count(connection, "objects") > MOST:
         return None

@@ -16,7 +16,7 @@ unconfigured: judge
 intraday: touched
 touched:
   by: user
-  relations: [returns.p, returns.u, suspects.u]
+  relations: [returns.p, suspects.u]
 params:
   grace_seconds: 300
   processing_days: 14

@@ -27,7 +27,8 @@ INNER JOIN LATERAL (
 ) AS p ON TRUE
 LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
 WHERE
-    e.period = CASE
+    e.period = 'any'
+    OR e.period = CASE
         WHEN p.plan_id IS NULL THEN 'none'
         WHEN lower(l.period) IN ('day', 'week', 'month', 'quarter', 'lifetime') THEN lower(l.period)
         ELSE 'year'
