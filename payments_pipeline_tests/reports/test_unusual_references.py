@@ -249,3 +249,39 @@ def test_a_booking_was_unpaid_until_it_was_paid(ledger: Ledger) -> None:
     ledger.transaction("paid", ago(hours=2))
     assert ledger.rows("missing_payments", as_of=AS_OF) == []
     assert len(ledger.rows("missing_payments", as_of=ago(hours=3))) == 1
+
+
+def test_of_two_objects_for_one_payment_the_paid_one_speaks(ledger: Ledger) -> None:
+    payment = ledger.payment(ledger.user("active", "pro"), ledger.plan(), "completed", transaction_id="cs_1")
+    ledger.transaction("canceled", payment_ref=str(payment), link_method="checkout", amount=Decimal(19))
+    assert len(ledger.rows("out_of_sync_payments")) == 1
+    ledger.transaction("paid", ago(hours=25), provider_ref="pi_2", payment_ref=str(payment), link_method="checkout")
+    assert ledger.rows("out_of_sync_payments") == []
+    assert ledger.rows("amount_mismatches") == []
+
+
+def test_money_lost_in_a_dispute_is_returned_for_both_sides(ledger: Ledger) -> None:
+    ledger.payment(ledger.user(), ledger.plan(), "refunded", ago(days=3))
+    ledger.transaction("paid", ago(days=3), disputed=True)
+    assert len(ledger.rows("out_of_sync_payments")) == 1
+    stripe.dispute(ledger, "lost", ago(days=1))
+    assert ledger.rows("out_of_sync_payments") == []
+
+
+@pytest.mark.parametrize(("rival", "expected"), [("pending", 0), ("failed", 1)])
+def test_a_deposit_that_two_waiting_payments_claim_proves_neither(ledger: Ledger, rival: str, expected: int) -> None:
+    plan = ledger.plan()
+    for hours, status in ((40, rival), (39, "pending")):
+        ledger.payment(
+            ledger.user(), plan, status, ago(hours=hours), payment_method="okx", transaction_id=None, tx_hash="0xabc",
+            crypto_currency="USDT", crypto_amount=Decimal(20), deposit_address="T1",
+        )  # fmt: skip
+    ledger.deposit("paid", at=ago(hours=38), raw_status="2", network="USDT-TRC20", link_method="ambiguous")
+    assert len(ledger.rows("out_of_sync_payments")) == expected
+
+
+def test_a_state_of_later_is_not_compared_with_an_earlier_day(ledger: Ledger) -> None:
+    ledger.payment(ledger.user("active", "pro"), ledger.plan(), "completed", ago(days=3))
+    ledger.transaction("authorized", ago(days=3), state_changed_at=ago(hours=5))
+    assert len(ledger.rows("out_of_sync_payments")) == 1
+    assert ledger.rows("out_of_sync_payments", as_of=ago(days=1)) == []

@@ -245,3 +245,22 @@ def test_what_was_confirmed_or_cancelled_later_was_not_known_then(ledger: Ledger
     ledger.transaction("paid", ago(days=5))
     assert ledger.rows("activation_gaps") == []
     assert len(ledger.rows("activation_gaps", as_of=ago(hours=3))) == 1
+
+
+@pytest.mark.parametrize(("actor", "expected"), [("admin:kim", 0), ("application", 1)])
+def test_a_person_who_gave_another_tier_meant_it(ledger: Ledger, actor: str, expected: int) -> None:
+    user = ledger.user("active", "elite")
+    ledger.payment(user, ledger.plan(), "completed", ago(days=10))
+    ledger.plan("elite", price=50)
+    columns = {"event_type": "upgraded", "new_status": "active", "new_tier": "elite", "actor": actor}
+    ledger.add("public.subscription_events", user_id=user, created_at=ago(days=2), **columns)
+    assert len(ledger.rows("wrong_tier")) == expected
+
+
+@pytest.mark.parametrize(("price", "days", "expected"), [(None, 5, 0), (50, 5, 0), (5, 5, 1), (50, -1, 1)])
+def test_a_trial_of_more_than_was_bought(ledger: Ledger, price: int | None, days: int, expected: int) -> None:
+    user = ledger.user("trialing", "elite", trial_ends_at=ago(days=-days))
+    ledger.payment(user, ledger.plan(), "completed", ago(days=10))
+    if price is not None:
+        ledger.plan("elite", price=price)
+    assert len(ledger.rows("wrong_tier")) == expected

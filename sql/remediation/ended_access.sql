@@ -1,5 +1,5 @@
--- The last event since the payment that took this user's access away on purpose, or put them where they are, unless what
--- was bought was given again after it: as in sql/reports/activation_gaps.sql and wrong_tier.sql.
+-- The last event since the payment that took this user's access away on purpose, or put them where they are, unless
+-- what was bought was given again after it: as in sql/reports/activation_gaps.sql and wrong_tier.sql.
 WITH events AS (
     SELECT
         e.event_id,

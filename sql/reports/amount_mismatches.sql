@@ -138,13 +138,16 @@ compared AS (
         ) AS app_total,
         -- Of several objects that name one payment one stands for it, as in recon.payment_verdicts.
         CASE
-            WHEN x.is_named THEN row_number() OVER (
-                PARTITION BY x.is_named, p.payment_id
-                ORDER BY
-                    CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
-                    CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
-                    t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
-            )
+            WHEN x.is_named
+                THEN
+                    row_number()
+                        OVER (
+                            PARTITION BY x.is_named, p.payment_id
+                            ORDER BY
+                                CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
+                                CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
+                                t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
+                        )
             ELSE 1
         END AS standing,
         row_number() OVER (

@@ -147,6 +147,21 @@ by_hash AS (
         t.kind = 'deposit'
         AND lower(coalesce(t.deposit_address, '')) = lower(coalesce(n.deposit_address, t.deposit_address, ''))
         AND coalesce(t.deposit_tag, '') = coalesce(nullif(n.deposit_tag, ''), t.deposit_tag, '')
+        -- Another payment that is not given up names it too: a matter of ambiguous_deposits.
+        AND NOT (
+            t.link_method = 'ambiguous'
+            AND EXISTS (
+                SELECT 1
+                FROM recon.app_payments AS o
+                LEFT JOIN recon.state_map AS m
+                    ON o.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+                WHERE
+                    o.provider = n.provider
+                    AND o.tx_hash = n.tx_hash
+                    AND o.payment_id <> n.payment_id
+                    AND coalesce(m.state, 'unknown') NOT IN ('failed', 'canceled', 'expired')
+            )
+        )
         AND CASE
             WHEN (n.status, t.state) IN (
                 SELECT
@@ -277,6 +292,7 @@ compared AS (
     -- Of several rows for one object, attempts of one payment, the application's newest is its word.
     SELECT
         t.provider,
+        t.account,
         t.provider_ref,
         t.state AS provider_state,
         t.raw_status,
@@ -325,13 +341,16 @@ compared AS (
         coalesce(m.state = 'partially_paid' AND r.amount > 0, FALSE) AS is_short_in_parts,
         -- Of several objects that name one payment one stands for it, as in recon.payment_verdicts.
         CASE
-            WHEN x.is_named THEN row_number() OVER (
-                PARTITION BY x.is_named, p.payment_id
-                ORDER BY
-                    CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
-                    CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
-                    t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
-            )
+            WHEN x.is_named
+                THEN
+                    row_number()
+                        OVER (
+                            PARTITION BY x.is_named, p.payment_id
+                            ORDER BY
+                                CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
+                                CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
+                                t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
+                        )
             ELSE 1
         END AS standing,
         row_number() OVER (
@@ -355,6 +374,7 @@ compared AS (
         t.vanished_at IS NULL
         AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND t.state_changed_at <= cast(:as_of AS timestamptz)
         AND p.created_at <= cast(:as_of AS timestamptz)
 )
 
@@ -387,6 +407,21 @@ WHERE
     AND a.class <> b.class
     AND NOT c.is_short_in_parts
     AND NOT c.is_another_matter
+    -- Lost in a dispute: at the provider the payment itself stays as it was.
+    AND NOT (
+        c.app_state = 'refunded'
+        AND c.provider_state = 'paid'
+        AND EXISTS (
+            SELECT 1
+            FROM recon.stripe_disputes AS d
+            WHERE
+                c.provider = 'stripe'
+                AND d.account = c.account
+                AND d.payment_intent_id = c.provider_ref
+                AND d.status = 'lost'
+                AND d.vanished_at IS NULL
+        )
+    )
     -- An abandoned attempt: the provider keeps it open for another card or coin.
     AND NOT (a.class = 'dead' AND c.provider_state = 'pending')
     AND NOT (c.app_state = 'paid' AND c.came_in_full)
