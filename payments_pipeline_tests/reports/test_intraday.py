@@ -81,7 +81,8 @@ class Town:
             " subscription_updated_at = :now, updated_at = :now WHERE id = :id",
             id=choose(self.users), status=choose(("active", "inactive", "canceled")), tier=choose(TIERS), now=self.now,
             internal=self.random.random() < 0.1, trial=choose((None, None, self.now + timedelta(seconds=90))),
-            renewal=choose((None, self.now + timedelta(days=2), self.now + timedelta(days=40))), override=choose((None, None, self.now + timedelta(seconds=60))),
+            renewal=choose((None, self.now + timedelta(days=2), self.now + timedelta(days=40))),
+            override=choose((None, None, self.now + timedelta(seconds=60))),
         )  # fmt: skip
 
     def payment_changes(self) -> None:
