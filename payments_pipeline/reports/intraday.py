@@ -176,7 +176,7 @@ def _in_place(connection: Connection, task: _Task, now: Moment, began: float, ru
     """Add and take away the rows that differ; leaves a mark, and a line of history where something changed."""
     report, scope = task.report, task.report.scope
     columns = list(connection.execute(named("reports/run/columns.sql"), {"report": report.name}).scalars())
-    own = report.selects or query_columns(connection, report, task.params)
+    own = query_columns(connection, report, task.params)
     before, after = _merge(report, own, columns)
     query = scoped(report.sql, scope) if scope else report.sql
     counts = connection.execute(bound_query(report, before, after, query), task.params).one()
