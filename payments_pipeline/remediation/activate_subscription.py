@@ -134,6 +134,11 @@ def _settled(user: Facts, payment: Facts, ended: Facts | None) -> str | None:
         return f"The user is on trial of tier {user['subscription_tier']}, which may be more than was bought."
     if payment["takes_away"]:
         return f"Tier {payment['tier']} would cut short what the user has paid for already: a person must decide."
+    return _given_up(user, payment, ended)
+
+
+def _given_up(user: Facts, payment: Facts, ended: Facts | None) -> str | None:
+    """What ended the subscription since the payment, as far as anybody wrote it down."""
     if ended is not None:
         return f"The subscription was changed after the payment: {ended['event_type']} at {ended['created_at']}."
     if payment["is_cancelled_some_day"]:
