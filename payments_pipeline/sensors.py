@@ -23,6 +23,7 @@ from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 from payments_pipeline.schedules import UNDER_WAY
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
+from payments_pipeline.watchdog import run_ended_badly
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 SUCCESSOR_AFTER = timedelta(minutes=10)
@@ -132,8 +133,8 @@ def repairs_due(clock: ClockResource, database: DatabaseResource) -> dg.RunReque
     minimum_interval_seconds=30,
     default_status=RUNNING,
     description=(
-        "Queues an alert for each run that failed. Not for delivery runs, whose alert would have to take the way that "
-        "is broken: they retry by themselves, and messages given up are counted in their metadata."
+        "Opens a finding for a job whose run failed: told once, however often it fails, and over when a run succeeds. "
+        "Not for delivery runs, whose alert would have to take the way that is broken: they retry by themselves."
     ),
 )
 def run_failed(
@@ -146,17 +147,8 @@ def run_failed(
     run = context.dagster_run
     if run.job_name == deliver_alerts.name:
         return
-    with database.engine.begin() as connection:
-        connection.execute(
-            named("sensors/queue_run_failure.sql"),
-            {
-                "job": run.job_name,
-                "run_id": run.run_id,
-                "url": f"{settings.dagster_ui_url.rstrip('/')}/runs/{run.run_id}",
-                "error": context.failure_event.message,
-                "now": clock.now(),
-            },
-        )
+    error = context.failure_event.message or "no message"
+    run_ended_badly(database.engine, settings.dagster_ui_url, run.job_name, run.run_id, error, clock.now())
 
 
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
