@@ -9,8 +9,8 @@ HISTORIES ?= 5000
 SOAK_ROUNDS ?= 3000
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest soak-alerts plans check format bench bench-ingest bench-latency \
-	bench-reports 	accuracy clean
+.PHONY: help install demo dev test soak soak-ingest soak-alerts docs plans check format bench bench-ingest bench-latency \
+	bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: install  ## all tests
 soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_SEED=n repeats a lot
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
+
+docs: install  ## write the pages about reports, repairs and commands anew
+	@$(BIN)/python docs/make_pages.py
 
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py

@@ -88,6 +88,33 @@ def apply_action(action: Number, actor: Actor, dry_run: DryRun = True) -> None:
     raise typer.Exit(run_apply(load_settings(), action, actor=actor, as_of=_now(), dry_run=dry_run))
 
 
+@actions_app.command("policies")
+def list_policies(as_json: AsJson = False) -> None:
+    """What may happen by itself, what people must approve, and how much at most."""
+    from payments_pipeline.repairs import run_policies
+
+    raise typer.Exit(run_policies(load_settings(), as_json=as_json))
+
+
+@actions_app.command("policy")
+def change_policy(  # noqa: PLR0917  (typer's options)
+    kind: Annotated[str, typer.Argument(help="Kind of repair, e.g. capture_payment.")],
+    actor: Actor,
+    report: Annotated[str, typer.Option(help="Only for this report's findings; default: for every other.")] = "",
+    mode: Annotated[str | None, typer.Option(help="off, propose or auto.")] = None,
+    approvals: Annotated[int | None, typer.Option(min=0, max=2, help="How many people must agree.")] = None,
+    max_per_run: Annotated[int | None, typer.Option(min=0, help="At most so many a run.")] = None,
+    max_per_day: Annotated[int | None, typer.Option(min=0, help="At most so many a day (UTC).")] = None,
+) -> None:
+    """Change a policy; what you do not name stays. The change is kept and audited."""
+    from payments_pipeline.repairs import run_policy
+
+    changes = {"mode": mode, "approvals": approvals, "max_per_run": max_per_run, "max_per_day": max_per_day}
+    raise typer.Exit(
+        run_policy(load_settings(), kind, report=report, changes=changes, actor=actor, as_of=_now())
+    )  # fmt: skip
+
+
 @actions_app.command("stop")
 def stop_all(actor: Actor, reason: Reason) -> None:
     """Stop all repairs at once; returns when none is under way any more."""

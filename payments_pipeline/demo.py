@@ -129,6 +129,7 @@ def _alert_and_repair(settings: Settings, stages: Stages, world: World) -> dict[
             runs.tick("alerts_due")
         with stages.stage("repair", "Giving payers what they paid for"):
             runs.tick("repairs_due")
+            runs.tick("proposals_due")
     with engine.connect() as connection:
         gaps = report_rows(connection, "activation_gaps")
     return _discord(world) | {"unrepairable": sum(1 for row in gaps if row.get("repairable") is False)}

@@ -18,7 +18,7 @@ from payments_pipeline.assets.open_crypto import CRYPTO
 from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.config import Settings
 from payments_pipeline.findings import queue_daily_summary, wake_snoozed
-from payments_pipeline.jobs import ACTIVATION_REPORT, LANE, PROBED
+from payments_pipeline.jobs import ACTIVATION_REPORT, LANE, PROBE_REPAIRS, PROBED
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.watchdog.stores import SILENCE
@@ -43,7 +43,11 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
                 [name for name in PROBED if name in reports],
                 lane="probe",
                 first=True,
-                description="Look for payers without what they paid for, between two nightly runs, and tell of them.",
+                repairs=set(PROBED) <= set(reports),
+                description=(
+                    "Look for payers without what they paid for, between two nightly runs, tell of them, and give it "
+                    "to them in the same run, as far as policy lets that happen by itself."
+                ),
             )
         )
     crypto = [name for name, report in reports.items() if report.coverage and set(report.coverage) <= CRYPTO]
@@ -84,11 +88,17 @@ def _job(
     description: str,
     checked: str | None = None,
     first: bool = False,
+    repairs: bool = False,
 ) -> UnresolvedAssetJobDefinition:
     chosen = dg.AssetSelection.assets(*before, *reports, *map(findings_key, reports), DELIVERIES).without_checks()
+    if checked is not None:
+        chosen |= dg.AssetSelection.checks_for_assets(checked)
+    if repairs:
+        chosen |= dg.AssetSelection.assets(PROBE_REPAIRS)
     return dg.define_asset_job(
         name,
-        selection=chosen if checked is None else chosen | dg.AssetSelection.checks_for_assets(checked),
+        selection=chosen,
+        config={"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}} if repairs else None,
         executor_def=dg.in_process_executor,
         tags={LANE: lane} | ({PRIORITY: "10"} if first else {}),
         description=description,

@@ -1,30 +1,19 @@
 """Jobs: what can be launched, by a schedule, a sensor or a person at the launchpad.
 
-Belongs here: selections of assets, and ops that hand typed configuration to `notify/` and `remediation/`. Does not
-belong here: deciding what is repaired; an op re-reads the database and never trusts what its launcher saw. Every job
-runs in process: a step of its own process would pay all imports again.
+Belongs here: selections of assets, and the op that delivers notifications. Does not belong here: repairs
+(repair_jobs.py, action_jobs.py). Every job runs in process: a step of its own process would pay all imports again.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Mapping
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
-from sqlalchemy import Engine
 
 from payments_pipeline.assets import BETWEEN_NIGHTS
 from payments_pipeline.assets.changes import KEY as CHANGES
 from payments_pipeline.assets.deliveries import deliver_round, shown
 from payments_pipeline.assets.findings import findings_key
-from payments_pipeline.assets.presentation import preview
-from payments_pipeline.config import Settings
-from payments_pipeline.providers.desk import Desk
-from payments_pipeline.remediation.actions import apply, propose
-from payments_pipeline.remediation.planning import ActionView, plans
-from payments_pipeline.remediation.rounds import repair
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 
@@ -33,17 +22,18 @@ LANE = "payments_pipeline/lane"
 INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
 PROBED = (ACTIVATION_REPORT, "wrong_tier")
-ACTIVATION_ACTION = "activate_subscription"
+PROBE_REPAIRS = "activation_repairs"
 PATIENCE_SECONDS = 30.0
 
 
 def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
     """The jobs that materialise assets."""
     found = [dg.AssetKey(name) for name in reports] + [findings_key(name) for name in reports]
+    probe_repairs = [PROBE_REPAIRS] if set(PROBED) <= set(reports) else []
     return [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *BETWEEN_NIGHTS),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *BETWEEN_NIGHTS, *probe_repairs),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
@@ -109,145 +99,4 @@ def deliver_alerts() -> None:
     deliver_notifications()
 
 
-class RepairConfig(dg.Config):
-    """What to repair, and whether in earnest."""
-
-    dry_run: bool = Field(default=True, description="True: say what would be done, and change nothing.")
-    finding_ids: list[int] = Field(default=[], description="Only these findings; empty: all that policy allows.")
-    actor: str = Field(default="launchpad", description="Who asks for it; stands in the audit trail.")
-    limit: int = Field(default=100, ge=1, description="At most so many repairs in this run.")
-
-
-@dg.op
-def repair_live_findings(
-    context: dg.OpExecutionContext,
-    config: RepairConfig,
-    settings: dg.ResourceParam[Settings],
-    clock: ClockResource,
-    database: DatabaseResource,
-) -> None:
-    """Propose repairs of live findings; apply those that policy lets happen by themselves, or that were named."""
-    if config.finding_ids:
-        _repair_named(context, config, config.finding_ids, settings=settings, as_of=clock.now(), engine=database.engine)
-        return
-    summary = repair(
-        database.engine,
-        as_of=clock.now(),
-        actor=config.actor,
-        dry_run=config.dry_run,
-        limit=config.limit,
-        contract_dir=settings.contract_dir,
-        desk=Desk(settings, clock.present, database.engine),
-    )
-    _show(context, summary.actions, config.dry_run)
-
-
-@dg.job(
-    executor_def=dg.in_process_executor,
-    tags={LANE: "repair"},
-    description=(
-        "Repair live findings as far as policy allows. Launched by a person it is a dry run unless `dry_run` is set to "
-        "false. Each repair re-reads both sides and is refused where the world has moved on."
-    ),
-)
-def repair_findings() -> None:
-    """One round of repairs."""
-    repair_live_findings()
-
-
-class ActivationConfig(dg.Config):
-    """Which finding, and whether in earnest."""
-
-    finding_id: int = Field(description="A live finding of activation_gaps.")
-    dry_run: bool = Field(default=True, description="True: say what would be done, and change nothing.")
-    actor: str = Field(default="launchpad", description="Who asks for it; stands in the audit trail.")
-
-
-@dg.op
-def activate_one_subscription(
-    context: dg.OpExecutionContext,
-    config: ActivationConfig,
-    settings: dg.ResourceParam[Settings],
-    clock: ClockResource,
-    database: DatabaseResource,
-) -> None:
-    """Give the payer of one finding the access that was paid for."""
-    repairs = RepairConfig(dry_run=config.dry_run, actor=config.actor)
-    outcomes = _repair_named(
-        context, repairs, [config.finding_id], settings=settings, as_of=clock.now(), engine=database.engine
-    )
-    if not any(view.kind == ACTIVATION_ACTION for view in outcomes):
-        raise dg.Failure(
-            f"Finding {config.finding_id} asks for no activation: it is not live, it is not repairable by itself, or "
-            "policy for activate_subscription is off.",
-            allow_retries=False,
-        )
-
-
-@dg.job(
-    executor_def=dg.in_process_executor,
-    tags={LANE: "repair"},
-    description="Give one payer the access that was paid for: a dry run unless `dry_run` is set to false.",
-)
-def activate_subscription() -> None:
-    """Repair one finding."""
-    activate_one_subscription()
-
-
-def _repair_named(
-    context: dg.OpExecutionContext,
-    config: RepairConfig,
-    findings: Sequence[int],
-    *,
-    settings: Settings,
-    as_of: datetime,
-    engine: Engine,
-) -> list[ActionView]:
-    """Repair the findings a person named; a dry run only reads. Returns how each action stands, or would stand."""
-    desk = Desk(settings, lambda: as_of, engine)
-    if config.dry_run:
-        with engine.connect() as connection:
-            views = [plan.view for plan in plans(connection, as_of=as_of, findings=findings, desk=desk)]
-    else:
-        stored = propose(engine, actor=config.actor, as_of=as_of, findings=findings, desk=desk)[: config.limit]
-        views = [_applied(view, config, settings, as_of, engine=engine, desk=desk) for view in stored]
-    _show(context, views, config.dry_run)
-    return views
-
-
-def _applied(
-    view: ActionView, config: RepairConfig, settings: Settings, as_of: datetime, *, engine: Engine, desk: Desk
-) -> ActionView:
-    assert view.action_id is not None  # noqa: S101  (propose returns stored actions only)
-    result = apply(
-        engine,
-        view.action_id,
-        actor=config.actor,
-        as_of=as_of,
-        dry_run=False,
-        contract_dir=settings.contract_dir,
-        desk=desk,
-    )
-    return replace(view, state=result.state, effects=result.effects, reason=result.reason)
-
-
-def _show(context: dg.OpExecutionContext, views: Sequence[ActionView], dry_run: bool) -> None:
-    """One log line a repair, counts and a table in the op's metadata."""
-    rows = [
-        {
-            "finding": view.finding_id,
-            "repair": view.kind,
-            "target": ", ".join(f"{key} {value}" for key, value in view.target.items()),
-            "state": view.state,
-            "effects": ", ".join(f"{item['field']}: {item['before']} -> {item['after']}" for item in view.effects),
-            "reason": view.reason,
-        }
-        for view in views
-    ]
-    for row in rows:
-        context.log.info(f"{'would be' if dry_run else 'now'} {row['state']}: {row}")
-    states = Counter(view.state for view in views)
-    context.add_output_metadata({"dry_run": dry_run, **states, "repairs": preview(rows)})
-
-
-OP_JOBS = (deliver_alerts, repair_findings, activate_subscription)
+OP_JOBS = (deliver_alerts,)

@@ -42,6 +42,7 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
         whole = runs.run(NIGHTLY)
         if repair:
             runs.tick("repairs_due")
+            runs.tick("proposals_due")
         runs.tick("alerts_due")
     with engine.connect() as connection:
         summary = gather(connection, settings, load_reports())
@@ -138,6 +139,11 @@ def write_json(file: Path | None, summary: Mapping[str, Any]) -> None:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2, default=str))
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on standard output: times as ISO 8601, exact amounts as text."""
+    Console(soft_wrap=True, highlight=False).out(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())
 
 
 def _report_line(connection: Connection, report: Report) -> dict[str, Any]:

@@ -18,11 +18,14 @@ from sqlalchemy import Engine
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PermanentError
+from payments_pipeline.errors import PaymentsPipelineError, PermanentError
+from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import oversight
 from payments_pipeline.remediation.actions import apply, propose_target
 from payments_pipeline.remediation.facts import jsonable
+from payments_pipeline.remediation.recheck import Looker, look_again
+from payments_pipeline.reports import load_reports
 
 FOUND, WELL = 1, 0
 _WIDE = 140
@@ -88,9 +91,9 @@ def run_reject(settings: Settings, action_id: int, *, actor: str, as_of: datetim
 def run_apply(settings: Settings, action_id: int, *, actor: str, as_of: datetime, dry_run: bool) -> int:
     """Carry one action out, or say what it would change. Exit code 1 when it did, or would, not come to its end."""
     engine = get_engine(settings)
+    desk = desk_of(settings, as_of, engine)
     result = apply(
-        engine, action_id, actor=actor, as_of=as_of, dry_run=dry_run, contract_dir=settings.contract_dir,
-        desk=desk_of(settings, as_of, engine),
+        engine, action_id, actor=actor, as_of=as_of, dry_run=dry_run, contract_dir=settings.contract_dir, desk=desk
     )  # fmt: skip
     console = _console()
     verb = "would be" if dry_run else "is"
@@ -98,7 +101,51 @@ def run_apply(settings: Settings, action_id: int, *, actor: str, as_of: datetime
     _show_effects(console, result.effects)
     if dry_run:
         console.print("Nothing was changed. Say --no-dry-run to do it.", highlight=False)
+    elif result.state == "verified":
+        _look_again(console, settings, engine, desk, action_id, as_of=as_of)
     return WELL if result.state == "verified" else FOUND
+
+
+def _look_again(
+    console: Console, settings: Settings, engine: Engine, desk: Desk, action_id: int, *, as_of: datetime
+) -> None:
+    """Its findings end with it, where the provider was read in full."""
+    looker = Looker(
+        engine, settings, desk, load_reports(), configured_providers(settings), lambda: as_of, lambda: as_of
+    )  # fmt: skip
+    try:
+        look = look_again(looker, [action_id])
+    except PaymentsPipelineError as error:
+        console.print(f"It stands, but its findings could not be judged now: {error}", highlight=False)
+        return
+    if look.reports:
+        console.print(f"Looked again: {', '.join(look.reports)}; {look.resolved} findings resolved.", highlight=False)
+
+
+def run_policies(settings: Settings, *, as_json: bool) -> int:
+    """Every policy that is in force."""
+    rows = _rows(get_engine(settings), "remediation/policies.sql")
+    if as_json:
+        _console().print_json(json.dumps(rows))
+        return WELL
+    table = Table("repair", "report", "mode", "approvals", "a run", "a day", "lapses after", "version")
+    for row in rows:
+        table.add_row(
+            row["action"], row["report"] or "every other", row["mode"], str(row["approvals"]), str(row["max_per_run"]),
+            "" if row["max_per_day"] is None else str(row["max_per_day"]), row["expires_after"], str(row["version"]),
+        )  # fmt: skip
+    _console().print(table)
+    return WELL
+
+
+def run_policy(
+    settings: Settings, kind: str, *, report: str, changes: Mapping[str, Any], actor: str, as_of: datetime
+) -> int:
+    """Change a policy; what is not named stays."""
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    oversight.change_policy(get_engine(settings), kind, actor=actor, as_of=as_of, report=report, changes=wanted)
+    _console().print(f"Policy for {kind} is changed: {_words(wanted)}.", highlight=False)
+    return WELL
 
 
 def run_propose(settings: Settings, kind: str, target: Mapping[str, str], *, actor: str, as_of: datetime, reason: str,

@@ -1,36 +1,34 @@
 """Sensors: what starts a run because something happened.
 
 Belongs here: for each sensor one indexed query (`sql/sensors/`), a pure function that decides, and a thin tick around
-both; those that watch payments are in payment_sensors.py, those of the findings' own clock in watch_sensors.py. Does
-not belong here: the work itself; it happens in runs. A run key carries what was seen and how often it was
-tried, because Dagster never starts a run for the same key again. Where nothing changed although it should have, the
-key changes after 10, 20, 40, … minutes, so that a run that died before it did anything gets a successor.
+both; those that watch payments are in payment_sensors.py, those of the findings' own clock in watch_sensors.py, repairs
+in repair_sensors.py. Does not belong here: the work itself; it happens in runs. A run key carries what was seen and how
+often it was tried, because Dagster never starts a run for the same key again. Where nothing changed although it should
+have, the key changes after 10, 20, 40, … minutes, so that a run that died before it did anything gets a successor.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
 from payments_pipeline.intraday_jobs import TELLING
-from payments_pipeline.jobs import ACTIVATION_REPORT, RepairConfig, deliver_alerts, repair_findings
+from payments_pipeline.jobs import ACTIVATION_REPORT, deliver_alerts
 from payments_pipeline.payment_sensors import activation_sensor, open_crypto_payments
+from payments_pipeline.repair_sensors import REPAIR_SENSORS
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 from payments_pipeline.schedules import UNDER_WAY
+from payments_pipeline.ticks import late
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
 from payments_pipeline.watchdog import run_ended_badly
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
-SUCCESSOR_AFTER = timedelta(minutes=10)
 # A message so young may be on its way in the run that wrote it.
 LEFT_TO_RUNS = timedelta(minutes=1)
-REPAIR_ATTEMPTS = 3
-REPAIR_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +43,15 @@ class DueNotifications:
     newest_due: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class DueRepair:
-    """A live finding that policy lets be repaired by itself."""
-
-    finding_id: int
-    episode: int
-    attempts: int
-    opened_at: datetime
-
-
 def alert_request(due: DueNotifications | None, now: datetime) -> dg.RunRequest | dg.SkipReason:
     """One delivery run for all that waits."""
     if due is None or due.waiting == 0:
         return dg.SkipReason("Nothing waits to be sent.")
     key = (
         f"alerts:{due.oldest_id}-{due.newest_id}:{due.attempts}:{int(due.newest_due.timestamp())}"
-        f":{_late(due.due_since, now)}"
+        f":{late(due.due_since, now)}"
     )
     return dg.RunRequest(run_key=key, tags={"notifications": str(due.waiting)})
-
-
-def repair_request(due: Sequence[DueRepair], now: datetime) -> dg.RunRequest | dg.SkipReason:
-    """One repair run for all findings that are due; the run re-reads which they are."""
-    if not due:
-        return dg.SkipReason("No live finding waits for a repair that policy lets happen by itself.")
-    parts = sorted(f"{item.finding_id}.{item.episode}.{item.attempts}" for item in due)
-    since = min(item.opened_at for item in due)
-    late = _late(since, now)
-    many = f"{parts[0]}+{len(parts) - 1}:{sha256(','.join(parts).encode()).hexdigest()[:16]}"
-    # Ids begin at 1 in every database; since when a finding is open tells two databases of one instance apart.
-    key = f"repair:{int(since.timestamp())}:{parts[0] if len(parts) == 1 else many}:{late}"
-    config = RepairConfig(dry_run=False, actor="policy", limit=REPAIR_LIMIT)
-    return dg.RunRequest(
-        run_key=key,
-        run_config=dg.RunConfig(ops={"repair_live_findings": config}),
-        tags={"findings": str(len(parts))},
-    )
 
 
 @dg.sensor(
@@ -111,24 +81,6 @@ def _tells_itself(instance: dg.DagsterInstance) -> bool:
     return any(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1) for job in TELLING)
 
 
-@dg.sensor(
-    job_name=repair_findings.name,
-    minimum_interval_seconds=30,
-    default_status=RUNNING,
-    description=(
-        "Starts a repair run for live findings whose action has policy `auto`. On by default, because the policy is "
-        "the gate: an action whose policy is `off` or `propose` never starts from here. It gives access that was paid "
-        "for; it never moves money. Turn it off here to stop all repairs at once."
-    ),
-)
-def repairs_due(clock: ClockResource, database: DatabaseResource) -> dg.RunRequest | dg.SkipReason:
-    """Findings that policy lets be repaired."""
-    with database.connect() as connection:
-        parameters = {"max_attempts": REPAIR_ATTEMPTS, "max_rows": REPAIR_LIMIT}
-        rows = connection.execute(named("sensors/repairs_due.sql"), parameters).mappings().all()
-    return repair_request([DueRepair(**row) for row in rows], clock.now())
-
-
 @dg.run_failure_sensor(
     minimum_interval_seconds=30,
     default_status=RUNNING,
@@ -154,14 +106,10 @@ def run_failed(
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     """Every sensor whose job exists."""
     probes = [activation_sensor(reports)] if ACTIVATION_REPORT in reports else []
-    return [*probes, open_crypto_payments, alerts_due, repairs_due, run_failed, snoozes_over, night_over, watchdog_due]
+    watches = [snoozes_over, night_over, watchdog_due]
+    return [*probes, open_crypto_payments, alerts_due, *REPAIR_SENSORS, run_failed, *watches]
 
 
 def intervals(sensors: Sequence[dg.SensorDefinition]) -> dict[str, int]:
     """Their names, with the seconds between two ticks."""
     return {one.name: one.minimum_interval_seconds or 30 for one in sensors}
-
-
-def _late(since: datetime, now: datetime) -> int:
-    """How often the time since then has doubled, from `SUCCESSOR_AFTER` on."""
-    return max(int((now - since) / SUCCESSOR_AFTER), 0).bit_length()

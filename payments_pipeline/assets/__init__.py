@@ -20,6 +20,7 @@ from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.assets.open_crypto import open_crypto_payments
 from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
+from payments_pipeline.assets.stats import stat_assets
 from payments_pipeline.reports import Report
 
 BETWEEN_NIGHTS = (OPEN_CRYPTO, HEALTH, DELIVERIES)
@@ -47,6 +48,7 @@ def all_assets(
         *(report_asset(report) for report in reports.values()),
         *finding_assets(reports),
         findings_overview(reports),
+        *stat_assets(),
         health(sensors),
         deliveries(reports, HEALTH),
     ]

@@ -5,6 +5,7 @@ Belongs here: one request. Does not belong here: lists and paging (stripe.py), w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -77,8 +78,11 @@ class StripeCalls:
         """
         return retrying(lambda: self._once(path, params), max_attempts=self._max_attempts, sleep=self._sleep)
 
-    def post(self, path: str, params: Mapping[str, Any], *, idempotency_key: str) -> str:
+    def post(self, path: str, params: Mapping[str, Any], *, idempotency_key: str, within: float | None = None) -> str:
         """One POST, sent once, its body left unread: what came of it is read from the object itself.
+
+        Args:
+            within: seconds in which it must have been sent; after a longer wait for its slot it is not.
 
         Returns:
             Stripe's id of the request; empty when it named none.
@@ -87,7 +91,10 @@ class StripeCalls:
             UnclearOutcomeError, TransientError, RefusedError, CredentialsError: see `stripe_writes.StripeWrites.send`.
         """
         where = f"stripe POST {path}"
+        asked = time.monotonic()
         limiter = self._paced(path)
+        if within is not None and time.monotonic() - asked > within:
+            raise TransientError("Its turn came too late: it was not sent.", where=where, remedy="It is tried again.")
         try:
             answer = self._client.raw_request("post", path, idempotency_key=idempotency_key, **params)
         except stripe.APIConnectionError as error:
@@ -115,7 +122,7 @@ class StripeCalls:
                 key_hint=self._key_hint,
             )
         return RefusedError(
-            f"Stripe refused ({error.code or status}): {message}",
+            f"Stripe refused ({error.code or _kind(error) or status}): {message}",
             where=where,
             remedy="Look at the object at Stripe.",
             code=str(error.code or ""),
@@ -205,6 +212,12 @@ def unclear(what: str, where: str, *, answered: bool = False) -> UnclearOutcomeE
 
 def _is_limited(error: stripe.StripeError) -> bool:
     return error.code == "rate_limit" or isinstance(error, stripe.RateLimitError)
+
+
+def _kind(error: stripe.StripeError) -> str:
+    """What kind of error it is (``idempotency_error``), where it has no code."""
+    body = error.json_body.get("error") if isinstance(error.json_body, dict) else None
+    return str(body.get("type") or "") if isinstance(body, dict) else ""
 
 
 def _endpoint(path: str) -> str:

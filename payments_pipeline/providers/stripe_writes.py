@@ -1,4 +1,4 @@
-"""What repairs ask of Stripe: one payment as it is at this moment, and single calls that change something.
+"""What repairs ask of Stripe: one object as it is at this moment, and single calls that change something.
 
 Belongs here: the one POST with its idempotency key, and what its answer means for whoever sent it. Does not belong
 here: deciding what to ask for (remediation/), reading for the snapshots (stripe.py). No POST is repeated here: a call
@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from payments_pipeline.errors import MalformedObjectError, NotFoundError
+from payments_pipeline.errors import GoneError, MalformedObjectError
 from payments_pipeline.providers.stripe_calls import StripeCalls
 
 _ID = re.compile(r"[A-Za-z0-9_]{1,255}")
+MOST_LISTED = 100
 Json = dict[str, Any]
 
 
@@ -27,28 +28,65 @@ class StripeWrites:
 
     def payment_intent(self, intent_id: str) -> Json | None:
         """The intent as it is now, with its latest charge; None when this account has none of that id."""
-        try:
-            answer = self._calls.get(f"/v1/payment_intents/{checked(intent_id)}", expand=["latest_charge"])
-        except NotFoundError:
-            return None
-        return answer if isinstance(answer, dict) else None
+        return self._one(f"/v1/payment_intents/{checked(intent_id)}", expand=["latest_charge"])
+
+    def charge(self, charge_id: str) -> Json | None:
+        """A charge as it is now; None when this account has none of that id."""
+        return self._one(f"/v1/charges/{checked(charge_id)}")
 
     def refunds(self, intent_id: str) -> list[Json]:
         """The refunds of an intent, newest first, at most 100."""
-        answer = self._calls.get("/v1/refunds", payment_intent=checked(intent_id), limit=100)
-        listed = answer.get("data") if isinstance(answer, dict) else None
-        return [item for item in listed or [] if isinstance(item, dict)]
+        return self._listed("/v1/refunds", payment_intent=checked(intent_id))
 
     def payout(self, payout_id: str) -> Json | None:
         """A payout as it is now; None when this account has none of that id."""
-        try:
-            answer = self._calls.get(f"/v1/payouts/{checked(payout_id)}")
-        except NotFoundError:
-            return None
-        return answer if isinstance(answer, dict) else None
+        return self._one(f"/v1/payouts/{checked(payout_id)}")
 
-    def send(self, path: str, parameters: Mapping[str, str], *, idempotency_key: str) -> str:
+    def payouts_since(self, created: int) -> list[Json]:
+        """The account's payouts made since (Unix seconds), newest first, at most 100."""
+        return self._listed("/v1/payouts", created={"gte": created})
+
+    def transfer(self, transfer_id: str) -> Json | None:
+        """A transfer as it is now; None when this account has none of that id."""
+        return self._one(f"/v1/transfers/{checked(transfer_id)}")
+
+    def reversals(self, transfer_id: str) -> list[Json]:
+        """What came back of a transfer, newest first, at most 100."""
+        return self._listed(f"/v1/transfers/{checked(transfer_id)}/reversals")
+
+    def transfers_since(self, destination: str, created: int) -> list[Json]:
+        """Transfers to one connected account made since (Unix seconds), newest first, at most 100."""
+        return self._listed("/v1/transfers", destination=checked(destination), created={"gte": created})
+
+    def _one(self, path: str, **parameters: Any) -> Json | None:
+        """Only Stripe's own word means that there is none: a proxy's 404, or a path the server does not know, is an
+        error."""
+        try:
+            answer = self._calls.get(path, **parameters)
+        except GoneError:
+            return None
+        if not isinstance(answer, dict):
+            raise MalformedObjectError(
+                "Stripe's answer is no object.", where=f"stripe GET {path}", remedy="Is STRIPE_API_BASE Stripe?"
+            )
+        return answer
+
+    def _listed(self, path: str, **parameters: Any) -> list[Json]:
+        answer = self._calls.get(path, limit=MOST_LISTED, **parameters)
+        listed = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(listed, list):
+            raise MalformedObjectError(
+                "Stripe's answer is no list.", where=f"stripe GET {path}", remedy="Is STRIPE_API_BASE Stripe?"
+            )
+        return [item for item in listed if isinstance(item, dict)]
+
+    def send(
+        self, path: str, parameters: Mapping[str, str], *, idempotency_key: str, within: float | None = None
+    ) -> str:
         """Ask for one change, once.
+
+        Args:
+            within: seconds in which it must be sent, or not at all.
 
         Returns:
             Stripe's id of the request, for its log and our audit trail; empty when it named none.
@@ -59,7 +97,7 @@ class StripeWrites:
             RefusedError: Stripe says why it will not do it.
             CredentialsError: the key may not do this; it did not happen.
         """
-        return self._calls.post(path, parameters, idempotency_key=idempotency_key)
+        return self._calls.post(path, parameters, idempotency_key=idempotency_key, within=within)
 
 
 def checked(object_id: str) -> str:

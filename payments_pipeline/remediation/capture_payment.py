@@ -27,6 +27,7 @@ class CapturePayment:
     """See the module."""
 
     name = "capture_payment"
+    moves_money = True
     repeatable = True
     """Stripe captures an intent once, whatever the key."""
 
@@ -110,6 +111,10 @@ class CapturePayment:
         """Nothing."""
         del facts
         return None
+
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """See `holds.touched_hold`."""
+        return holds.touched_hold(facts)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Both sides say paid, and the same sum."""

@@ -16,7 +16,6 @@ before it, so that no deadlock can come after it.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,23 +27,26 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import (
+    MalformedObjectError,
     PaymentsPipelineError,
     PermanentError,
     PreconditionError,
     RefusedError,
+    ResponseError,
     TransientError,
     UnclearOutcomeError,
 )
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, canonical, changes, digest
 from payments_pipeline.remediation.gate import held_back, over_caps, stopped
-from payments_pipeline.remediation.kinds import Order, ProviderKind, Request
+from payments_pipeline.remediation.kinds import Order, ProviderKind
+from payments_pipeline.remediation.lease import call_seconds, lease_seconds, new_intent, request_of
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
 from payments_pipeline.remediation.oversight import locked
 from payments_pipeline.remediation.planning import view_of
 
-LEASE_SECONDS = 90.0
-"""After this an unanswered call is taken to have ended, one way or the other. Longer than any call may last."""
+HOPELESS = (MalformedObjectError, ResponseError)
+"""The other side answers, but nothing that can be read: asking again helps only if it changes."""
 MOST_ATTEMPTS = 5
 LOCK_TIMEOUT = "10s"
 
@@ -98,7 +100,7 @@ def _claim(job: Job, token: str) -> ActionResult | None:
             return _as_it_is(connection, job, reason)
         action = locked(connection, job.action_id)
         if action.state == "applying":
-            return _take_over(connection, action, token)
+            return _take_over(connection, job, action, token)
         return _begin(connection, job, action, token)
 
 
@@ -108,17 +110,31 @@ def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> Ac
     if (reason := held_back(connection, action, at=job.at)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
     job.kind.lock(connection, action.target, job.writeback)
-    facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    try:
+        facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    except HOPELESS as error:
+        return _not_begun(connection, action, order, error)
     if (objection := _objection(job, action, facts)) is not None:
         return finish(connection, action, order, Outcome("rejected", facts, facts, objection))
-    intent = _intent(action, job.kind.request(facts), attempt=1)
+    intent = new_intent(action, job.kind.request(facts), attempt=1)
     reason = _engaged(connection, action, intent) or over_caps(connection, action, at=job.at)
     if reason is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
-    _store_claim(connection, action, intent, token, at=job.at)
+    _store_claim(connection, job, action, intent, token=token, at=job.at)
     view = replace(view_of(action), state="applying")
     record(connection, view, order, before=facts, after=None, provider=intent)
     return None
+
+
+def _not_begun(connection: Connection, action: Row[Any], order: Order, error: PermanentError) -> ActionResult:
+    """An object that lacks something is a failure; an answer that is none may be one of a proxy, and is asked again."""
+    reason, known = f"It can't be read: {error}", action.precondition
+    before = int((action.result or {}).get("unread", 0)) + 1
+    if isinstance(error, MalformedObjectError) or before >= MOST_ATTEMPTS:
+        return finish(connection, action, order, Outcome("failed", known, known, reason))
+    result = canonical({"unread": before, "reason": reason})
+    connection.execute(named("remediation/note_unread.sql"), {"action_id": action.action_id, "result": result})
+    return ActionResult(action.action_id, action.state, action.effects, reason)
 
 
 def _engaged(connection: Connection, action: Row[Any], intent: Facts) -> str | None:
@@ -129,10 +145,10 @@ def _engaged(connection: Connection, action: Row[Any], intent: Facts) -> str | N
     return None if other is None else f"Action {other} is at the same object."
 
 
-def _take_over(connection: Connection, action: Row[Any], token: str) -> ActionResult | None:
+def _take_over(connection: Connection, job: Job, action: Row[Any], token: str) -> ActionResult | None:
     if action.is_leased:
         return ActionResult(action.action_id, "applying", action.effects, "Somebody is at it, or its outcome is open.")
-    _store_claim(connection, action, action.intent, token, at=None)
+    _store_claim(connection, job, action, action.intent, token=token, at=None)
     return None
 
 
@@ -145,54 +161,60 @@ def _carry_on(job: Job, token: str) -> ActionResult:
         if action.state != "applying" or action.leased_by != token:
             return ActionResult(action.action_id, action.state, action.effects, "Somebody else took it over.")
         job.kind.lock(connection, action.target, job.writeback)
+        return _read_and_ask(connection, job, action)
+
+
+def _read_and_ask(connection: Connection, job: Job, action: Row[Any]) -> ActionResult:
+    try:
         facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
-        request = _request(action.intent)
-        progress = job.kind.progress(facts, request)
-        job.step("read")
-        if progress == "done":
-            return _settle(connection, job, action, facts, action.intent)
-        if (refusal := _not_to_be_asked(job, action, facts, progress)) is not None:
-            return finish(connection, action, job.order(action), refusal)
-        return _ask(connection, job, action, facts)
+    except HOPELESS as error:
+        return _unreadable(connection, job, action, error)
+    progress = job.kind.progress(facts, request_of(action.intent))
+    job.step("read")
+    if progress == "done":
+        return _settle(connection, job, action, facts, action.intent)
+    if (refusal := _not_to_be_asked(job, action, facts, progress)) is not None:
+        return finish(connection, action, job.order(action), refusal)
+    room = _lease_left(connection, job) - call_seconds(job.desk.patience)
+    if room < 0:
+        reason = "Reading took so long that the call might outlast the lease: nobody was asked."
+        return _unclear(connection, job, action, action.intent, reason, seconds=0.0)
+    return _ask(connection, job, action, facts, within=room)
 
 
-def _ask(connection: Connection, job: Job, action: Row[Any], facts: Facts) -> ActionResult:
+def _ask(connection: Connection, job: Job, action: Row[Any], facts: Facts, *, within: float) -> ActionResult:
     """The call, and what it left behind. From here on the transaction must not be lost for a mere error."""
-    request, intent, order = _request(action.intent), dict(action.intent), job.order(action)
-    refused: PermanentError | None = None
+    request, intent = request_of(action.intent), dict(action.intent)
+    trouble: PaymentsPipelineError | None = None
     try:
-        answer = job.desk.stripe(request.account).send(
-            request.path, request.parameters, idempotency_key=str(intent["key"])
+        intent["request_id"] = job.desk.stripe(request.account).send(
+            request.path, request.parameters, idempotency_key=str(intent["key"]), within=within
         )
-        intent["request_id"] = answer
         job.step("called")
-        after = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
-    except UnclearOutcomeError as error:
-        if (seen := _seen_at_once(connection, job, action)) is not None:
-            return _settle(connection, job, action, seen, intent)
-        following = _intent(action, request, attempt=int(intent["attempt"]) + 1) if error.answered else intent
-        return _unclear(connection, job, action, following, str(error), seconds=LEASE_SECONDS)
-    except TransientError as error:
-        return _unclear(connection, job, action, intent, str(error), seconds=error.retry_after or 0.0)
-    except PermanentError as error:
-        refused = error
-        after = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
-    if job.kind.progress(after, request) == "done":
+    except PaymentsPipelineError as error:
+        trouble = error
+        if isinstance(error, TransientError) and not isinstance(error, UnclearOutcomeError):
+            return _unclear(connection, job, action, intent, str(error), seconds=error.retry_after or 0.0)
+    after = _seen(connection, job, action)
+    if after is not None and job.kind.progress(after, request) == "done":
         return _settle(connection, job, action, after, intent)
-    if refused is None:
-        reason = "The provider said it was done, and does not show it yet."
+    if isinstance(trouble, UnclearOutcomeError):
+        # Not to be seen proves nothing yet. An answered call would be answered the same under the same key.
+        following = new_intent(action, request, attempt=int(intent["attempt"]) + 1) if trouble.answered else intent
+        return _unclear(connection, job, action, following, str(trouble), seconds=call_seconds(job.desk.patience))
+    if after is None or trouble is None:
+        reason = str(trouble or "The provider said it was done, and does not show it yet.")
         return _unclear(connection, job, action, intent, reason, seconds=1.0)
-    state = "rejected" if isinstance(refused, RefusedError) else "failed"
-    return finish(connection, action, order, Outcome(state, facts, after, str(refused), provider=intent))
+    state = "rejected" if isinstance(trouble, RefusedError) else "failed"
+    return finish(connection, action, job.order(action), Outcome(state, facts, after, str(trouble), provider=intent))
 
 
-def _seen_at_once(connection: Connection, job: Job, action: Row[Any]) -> Facts | None:
-    """After a call without a clear answer: the facts, where they show it done. Not to be seen proves nothing yet."""
+def _seen(connection: Connection, job: Job, action: Row[Any]) -> Facts | None:
+    """Both sides after a call; None where they can't be read now."""
     try:
-        facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
-    except TransientError:
+        return job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
+    except PaymentsPipelineError:
         return None
-    return facts if job.kind.progress(facts, _request(action.intent)) == "done" else None
 
 
 def _settle(connection: Connection, job: Job, action: Row[Any], facts: Facts, asked: Facts) -> ActionResult:
@@ -232,6 +254,16 @@ def _not_to_be_asked(job: Job, action: Row[Any], facts: Facts, progress: str) ->
     return None
 
 
+def _unreadable(connection: Connection, job: Job, action: Row[Any], error: PermanentError) -> ActionResult:
+    """What was begun can't be read: somebody may have asked, so it is not refused; it ends with a person."""
+    reason = f"It can't be read whether it happened: {error}"
+    if action.attempts <= MOST_ATTEMPTS:
+        return _unclear(connection, job, action, action.intent, reason, seconds=call_seconds(job.desk.patience))
+    known = action.precondition
+    outcome = Outcome("failed", known, known, f"{reason} A person must look.", provider=action.intent)
+    return finish(connection, action, job.order(action), outcome)
+
+
 def _unclear(
     connection: Connection, job: Job, action: Row[Any], intent: Facts, reason: str, *, seconds: float
 ) -> ActionResult:
@@ -258,24 +290,15 @@ def _as_it_is(connection: Connection, job: Job, reason: str, *, give_back: str |
     return ActionResult(action.action_id, action.state, action.effects, reason)
 
 
-def _store_claim(connection: Connection, action: Row[Any], intent: Facts, token: str, *, at: datetime | None) -> None:
+def _store_claim(
+    connection: Connection, job: Job, action: Row[Any], intent: Facts, *, token: str, at: datetime | None
+) -> None:
     row = {"action_id": action.action_id, "intent": canonical(intent), "token": token, "at": at}
-    connection.execute(named("remediation/claim_action.sql"), row | {"seconds": LEASE_SECONDS})
+    connection.execute(
+        named("remediation/claim_action.sql"), row | {"seconds": lease_seconds(job.desk.patience)}
+    )  # fmt: skip
 
 
-def _intent(action: Row[Any], request: Request, *, attempt: int) -> Facts:
-    """What is stored before the call. The key is the same for the same attempt of the same action, whoever makes it."""
-    seed = canonical([action.action_id, action.kind, action.proposed_at, action.precondition_digest, attempt])
-    return {
-        "provider": "stripe",
-        "account": request.account,
-        "object_id": request.object_id,
-        "path": request.path,
-        "parameters": dict(request.parameters),
-        "attempt": attempt,
-        "key": f"repair-{action.action_id}-{attempt}-{hashlib.sha256(seed.encode()).hexdigest()[:32]}",
-    }
-
-
-def _request(intent: Facts) -> Request:
-    return Request(intent["account"], intent["object_id"], intent["path"], intent["parameters"])
+def _lease_left(connection: Connection, job: Job) -> float:
+    found = connection.execute(named("remediation/lease_left.sql"), {"action_id": job.action_id}).scalar()
+    return float(found or 0.0)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from payments_pipeline.core.money import from_stripe
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.errors import ConfigurationError, MalformedObjectError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Writeback
@@ -68,36 +68,83 @@ def read_hold(connection: Connection, target: Mapping[str, str], desk: Desk | No
 
 
 def read_intent(desk: Desk | None, account: str, intent_id: str) -> Facts | None:
-    """A PaymentIntent as Stripe has it now, amounts in major units; None where the account has none of that id."""
+    """A PaymentIntent as Stripe has it now, amounts in major units; None where the account has none of that id.
+
+    Raises:
+        MalformedObjectError: it lacks what a repair must know, or can't be read.
+    """
     if desk is None:
         raise ConfigurationError("No provider may be asked from here.", where="stripe", remedy="Configure its key.")
-    found = desk.stripe(account).payment_intent(intent_id)
-    return None if found is None else intent_facts(found)
+    stripe = desk.stripe(account)
+    found = stripe.payment_intent(intent_id)
+    if found is None:
+        return None
+    charge = found.get("latest_charge")
+    if isinstance(charge, str) and charge:  # a server that does not expand what it was asked to
+        found = found | {"latest_charge": stripe.charge(charge)}
+    try:
+        return intent_facts(found)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise MalformedObjectError(
+            f"Stripe's answer lacks what a repair must know ({type(error).__name__}: {error}).",
+            where=f"stripe GET /v1/payment_intents/{intent_id}",
+            remedy="Look at the object at Stripe; is STRIPE_API_BASE Stripe?",
+        ) from error
 
 
 def intent_facts(intent: Mapping[str, Any]) -> Facts:
-    """What repairs go by, of Stripe's object with its charge expanded; nothing that changes by itself."""
-    currency = str(intent["currency"])
+    """What repairs go by, of Stripe's object with its charge expanded; nothing that changes by itself.
+
+    Servers that speak the API may leave out the sums of older versions of it: a hold without amount_capturable is of
+    the whole amount, and what was taken without amount_received is what the charge says.
+
+    Raises:
+        KeyError, TypeError, ValueError: the object lacks something that can't be told from the rest.
+    """
+    currency, status = intent["currency"], intent["status"]
+    if not isinstance(currency, str) or not isinstance(status, str):
+        raise TypeError("currency and status must be texts")
     charge = intent.get("latest_charge")
     charge = charge if isinstance(charge, dict) else {}
     card = (charge.get("payment_method_details") or {}).get("card") or {}
     deadline = card.get("capture_before")
     minor = {
         "amount": intent["amount"],
-        "amount_capturable": intent.get("amount_capturable") or 0,
-        "amount_received": intent.get("amount_received") or 0,
-        "amount_refunded": (charge.get("amount_refunded") or 0) if charge.get("captured") else 0,
+        "amount_capturable": _capturable(intent, status),
+        "amount_received": _received(intent, charge, status),
+        "amount_refunded": (charge.get("amount_refunded") or 0) if charge.get("captured", True) else 0,
     }
     facts = {name: from_stripe(int(value), currency) for name, value in minor.items()}
     return {
         **{name: jsonable(value) for name, value in facts.items()},
-        "status": str(intent["status"]),
+        "status": status,
         "currency": currency.upper(),
         "cancellation_reason": intent.get("cancellation_reason"),
         "charge": charge.get("id"),
         "disputed": bool(charge.get("disputed")),
         "capture_before": None if deadline is None else jsonable(datetime.fromtimestamp(int(deadline), UTC)),
     }
+
+
+def _capturable(intent: Mapping[str, Any], status: str) -> int:
+    told = intent.get("amount_capturable")
+    if told is None and status == "requires_capture":
+        return int(intent["amount"])
+    return int(told or 0)
+
+
+def _received(intent: Mapping[str, Any], charge: Mapping[str, Any], status: str) -> int:
+    told = intent.get("amount_received")
+    if told is None and status == "succeeded":
+        return int(charge["amount_captured"])
+    return int(told or 0)
+
+
+def touched_hold(facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+    """The account, the intent and its charge."""
+    charge = facts["intent"]["charge"]
+    objects = {"payment_intents": [facts["provider_ref"]]}
+    return facts["account"], objects | ({} if charge is None else {"charges": [charge]})
 
 
 def unfit(facts: Facts, as_of: datetime) -> str | None:

@@ -112,6 +112,11 @@ class ProviderKind(ActionKind, Protocol):
     """A repair that asks a provider for something first; the application's rows follow what was read back."""
 
     @property
+    def moves_money(self) -> bool:
+        """Money changes hands, and is not only let go: it begins by itself only where that is enabled."""
+        ...
+
+    @property
     def repeatable(self) -> bool:
         """The provider itself refuses to do it twice, whatever the idempotency key."""
         ...
@@ -126,4 +131,13 @@ class ProviderKind(ActionKind, Protocol):
 
     def aftermath(self, facts: Facts) -> str | None:
         """What a person must see to although both sides agree now: then the action counts as failed. Pure."""
+        ...
+
+
+@runtime_checkable
+class Touching(Protocol):
+    """A repair after which objects of Stripe's are to be read anew."""
+
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """The account, and ids by resource, e.g. ``{"payment_intents": ["pi_1"]}``, by what was read last. Pure."""
         ...

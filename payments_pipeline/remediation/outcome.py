@@ -80,10 +80,16 @@ def record(
         event=f"action.{view.state}",
         action_id=view.action_id,
         finding_id=view.finding_id,
-        user_ref=view.target.get("user_id"),
-        payment_ref=view.target.get("payment_id"),
+        user_ref=view.target.get("user_id") or _known(before, "user_id"),
+        payment_ref=view.target.get("payment_id") or _known(before, "payment_id"),
         reason=view.reason,
         before=before,
         after=after,
         details={"kind": view.kind, "effects": view.effects} | ({} if provider is None else {"provider": provider}),
     )
+
+
+def _known(facts: Facts, name: str) -> str | None:
+    """Whose payment it is, where the target names only the provider's object."""
+    payment = facts.get("payment")
+    return payment.get(name) if isinstance(payment, dict) else None

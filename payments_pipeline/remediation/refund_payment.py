@@ -29,6 +29,7 @@ class RefundPayment:
     """See the module."""
 
     name = "refund_payment"
+    moves_money = True
     repeatable = False
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
@@ -122,6 +123,11 @@ class RefundPayment:
         del facts
         return None
 
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """As a hold's, and its refunds."""
+        account, objects = holds.touched_hold(facts)
+        return account, {**objects, "refunds": [item["id"] for item in facts["refunds"]]}
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """The row says what Stripe says."""
         del before
@@ -132,12 +138,17 @@ class RefundPayment:
 
 def _refund(item: Mapping[str, Any]) -> Facts:
     metadata = item.get("metadata")
-    return {
-        "id": str(item["id"]),
-        "status": str(item.get("status")),
-        "amount": jsonable(from_stripe(int(item["amount"]), str(item["currency"]))),
-        "mark": metadata.get("repair") if isinstance(metadata, dict) else None,
-    }
+    try:
+        return {
+            "id": str(item["id"]),
+            "status": str(item.get("status")),
+            "amount": jsonable(from_stripe(int(item["amount"]), str(item["currency"]))),
+            "mark": metadata.get("repair") if isinstance(metadata, dict) else None,
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedObjectError(
+            f"A refund of Stripe's lacks {error}.", where="stripe GET /v1/refunds", remedy="Look at it at Stripe."
+        ) from error
 
 
 def _left(facts: Facts) -> Money:

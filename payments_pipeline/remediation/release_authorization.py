@@ -27,6 +27,8 @@ class ReleaseAuthorization:
     """See the module."""
 
     name = "release_authorization"
+    moves_money = False
+    """What is held was never taken."""
     repeatable = True
     """Stripe cancels an intent once, whatever the key."""
 
@@ -108,6 +110,10 @@ class ReleaseAuthorization:
         if facts["booking"] is None or not _used(facts["booking"]):
             return None
         return "Stripe has released it, and meanwhile somebody came: ask for another payment."
+
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """See `holds.touched_hold`."""
+        return holds.touched_hold(facts)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Released on every side."""

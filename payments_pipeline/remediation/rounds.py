@@ -5,9 +5,10 @@ Belongs here: which actions one run takes up, and its summary. Does not belong h
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from payments_pipeline.remediation.actions import apply, propose_all, rehearse
 from payments_pipeline.remediation.oversight import expire, named_person
 from payments_pipeline.remediation.planning import ActionView, plans, view_of
 from payments_pipeline.remediation.policy import Tally, policies, policy_for
+
+CHUNK = 25
+"""Findings proposed in one transaction: what is due first is applied before the rest is even planned."""
+LOOK_EVERY = 5.0
+"""Seconds after which what was verified so far is looked at again, while the round goes on."""
+
+Looking = Callable[[Collection[int]], object]
+"""Told which actions were verified: looks again at what they repaired (recheck.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +49,45 @@ def repair(
     actor: str,
     dry_run: bool,
     limit: int | None = None,
+    findings: Sequence[int] | None = None,
+    kinds: Collection[str] | None = None,
     contract_dir: Path | None = None,
     desk: Desk | None = None,
+    looking: Looking | None = None,
 ) -> RepairSummary:
     """Propose what is due and, where policy is auto, apply it, up to the policy's caps of one run.
+
+    What may happen by itself comes first, a few findings at a time; what people must approve is proposed after that.
 
     Args:
         dry_run: write nothing at all; the summary says what would be planned, and what is not due any more.
         limit: apply at most this many altogether.
+        findings: only these open ones; None: all.
+        kinds: apply only repairs of these kinds; the others are only proposed. None: all.
+        looking: called with what was verified.
     """
     if dry_run:
-        return _summary(_rehearse_all(engine, as_of, desk))
-    views = propose_all(engine, named_person(actor), as_of, None, desk)
+        return _summary(_rehearse_all(engine, as_of, desk, findings))
     with engine.connect() as connection:
         allowed = policies(connection)
-    worker, tally, outcomes = _Worker(engine, actor, as_of, contract_dir, desk), Tally(), []
-    for view in views:
-        policy = policy_for(allowed, view.kind, view.report)
-        may = view.action_id is not None and policy.mode == "auto" and (limit is None or tally.total < limit)
-        if not may or tally.take(view.kind, policy, view.stake) is not None:
-            outcomes.append(view)
-            continue
-        outcomes.append(_applied(worker, view))
+        rows = connection.execute(named("remediation/candidate_ids.sql"), {"findings": _listed(findings)}).all()
+
+    def by_itself(kind: str, report: str | None) -> bool:
+        return policy_for(allowed, kind, report).mode == "auto" and (kinds is None or kind in kinds)
+
+    at_once = [row.finding_id for row in rows if by_itself(row.kind, row.report)]
+    later = [row.finding_id for row in rows if not by_itself(row.kind, row.report)]
+    worker, tally, outcomes = _Worker(engine, named_person(actor), as_of, contract_dir, desk, looking), Tally(), []
+    for chunk in (*_chunks(at_once), *_chunks(later)):
+        for view in propose_all(engine, worker.actor, as_of, chunk, desk):
+            policy = policy_for(allowed, view.kind, view.report)
+            may = view.action_id is not None and by_itself(view.kind, view.report)
+            room = limit is None or tally.total < limit
+            if not may or not room or tally.take(view.kind, policy, view.stake) is not None:
+                outcomes.append(view)
+                continue
+            outcomes.append(worker.applied(view))
+    worker.look(at_last=True)
     return _summary(outcomes)
 
 
@@ -71,57 +97,104 @@ def apply_due(
     as_of: datetime,
     actor: str,
     limit: int | None = None,
+    actions: Collection[int] | None = None,
+    kinds: Collection[str] | None = None,
     contract_dir: Path | None = None,
     desk: Desk | None = None,
+    looking: Looking | None = None,
 ) -> RepairSummary:
-    """Carry out what people approved, settle what somebody began and did not end; let old proposals lapse first."""
+    """Carry out what people approved, settle what somebody began and did not end; let old proposals lapse first.
+
+    Args:
+        actions: only these; None: all that are due.
+        kinds: only approved ones of these kinds; what was begun is settled whatever its kind. None: all.
+        looking: called with what was verified.
+    """
     expire(engine, as_of=as_of, actor=named_person(actor))
     with engine.connect() as connection:
         allowed = policies(connection)
-        views = [view_of(row) for row in connection.execute(named("remediation/due_actions.sql"))]
-    worker, tally, outcomes = _Worker(engine, actor, as_of, contract_dir, desk), Tally(), []
-    for view in views:
+    worker, tally, outcomes = _Worker(engine, named_person(actor), as_of, contract_dir, desk, looking), Tally(), []
+    for view in due(engine, actions=actions, kinds=kinds):
         policy = policy_for(allowed, view.kind, view.report)
         room = limit is None or tally.total < limit
         begun = view.state == "applying"
         if not room or (not begun and tally.take(view.kind, policy, view.stake) is not None):
             outcomes.append(view)
             continue
-        outcomes.append(_applied(worker, view))
+        outcomes.append(worker.applied(view))
+    worker.look(at_last=True)
     return _summary(outcomes)
 
 
-@dataclass(frozen=True, slots=True)
+def due(engine: Engine, *, actions: Collection[int] | None, kinds: Collection[str] | None) -> list[ActionView]:
+    """What people approved and nobody carried out yet, and what somebody began and did not end; see `apply_due`."""
+    with engine.connect() as connection:
+        views = [view_of(row) for row in connection.execute(named("remediation/due_actions.sql"))]
+    return [
+        view
+        for view in views
+        if (actions is None or view.action_id in actions)
+        and (kinds is None or view.kind in kinds or view.state == "applying")
+    ]
+
+
+@dataclass(slots=True)
 class _Worker:
+    """Applies one after the other, and has what was verified looked at every few seconds."""
+
     engine: Engine
     actor: str
     as_of: datetime
     contract_dir: Path | None
     desk: Desk | None
+    looking: Looking | None
+    _verified: list[int] = field(default_factory=list)
+    _looked: float = field(default_factory=time.monotonic)
+
+    def applied(self, view: ActionView) -> ActionView:
+        assert view.action_id is not None  # noqa: S101  (only stored ones come here)
+        try:
+            result = apply(
+                self.engine,
+                view.action_id,
+                actor=self.actor,
+                as_of=self.as_of,
+                dry_run=False,
+                contract_dir=self.contract_dir,
+                desk=self.desk,
+            )
+        except PaymentsPipelineError as error:
+            return replace(view, state="failed", reason=str(error))  # as it was in the database: the next run tries
+        if result.state == "verified":
+            self._verified.append(view.action_id)
+        self.look()
+        return replace(view, state=result.state, effects=result.effects or view.effects, reason=result.reason)
+
+    def look(self, *, at_last: bool = False) -> None:
+        """Look again at what was verified since the last time, unless that was only just."""
+        if self.looking is None or not self._verified:
+            return
+        if at_last or time.monotonic() - self._looked >= LOOK_EVERY:
+            verified, self._verified = self._verified, []
+            self.looking(verified)
+            self._looked = time.monotonic()
 
 
-def _applied(by: _Worker, view: ActionView) -> ActionView:
-    assert view.action_id is not None  # noqa: S101  (only stored ones come here)
-    try:
-        result = apply(
-            by.engine,
-            view.action_id,
-            actor=by.actor,
-            as_of=by.as_of,
-            dry_run=False,
-            contract_dir=by.contract_dir,
-            desk=by.desk,
-        )
-    except PaymentsPipelineError as error:
-        return replace(view, state="failed", reason=str(error))  # as it was in the database: the next run tries
-    return replace(view, state=result.state, effects=result.effects or view.effects, reason=result.reason)
+def _chunks(findings: Sequence[int]) -> list[Sequence[int]]:
+    return [findings[start : start + CHUNK] for start in range(0, len(findings), CHUNK)]
 
 
-def _rehearse_all(engine: Engine, as_of: datetime, desk: Desk | None) -> list[ActionView]:
+def _listed(findings: Sequence[int] | None) -> list[int] | None:
+    return None if findings is None else list(findings)
+
+
+def _rehearse_all(
+    engine: Engine, as_of: datetime, desk: Desk | None, findings: Sequence[int] | None
+) -> list[ActionView]:
     views = []
     with engine.begin() as connection:
         connection.execute(named("remediation/read_only.sql"))
-        for plan in plans(connection, as_of=as_of, findings=None, desk=desk):
+        for plan in plans(connection, as_of=as_of, findings=findings, desk=desk):
             view = plan.view
             if view.action_id is not None:
                 parameters = {"action_id": view.action_id}

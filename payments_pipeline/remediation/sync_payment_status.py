@@ -89,6 +89,11 @@ class SyncPaymentStatus:
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=payment["payment_id"])
 
+    def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
+        """The payment, where it is Stripe's: the row follows what Stripe says now, not what was read before."""
+        account = facts["theirs"]["account"]
+        return account, {"payment_intents": [facts["provider_ref"]]} if facts["provider"] == "stripe" else {}
+
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Both sides say the same."""
         del before

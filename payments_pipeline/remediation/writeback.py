@@ -24,6 +24,8 @@ STATEMENTS = (
     "lock_payment_row",
     "revoke_user",
     "confirm_crypto_payment",
+    "lock_payout",
+    "set_payout_state",
 )
 
 

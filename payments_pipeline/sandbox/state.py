@@ -83,7 +83,8 @@ class StripeState:
         api_version: version in which new events are rendered.
         sequence: how many ids were handed out by operations (stripe_ledger.py).
         expired_keys: answered as expired, while other unknown keys are answered as invalid.
-        moves: what calls over HTTP really did, once each: capture, cancel or refund, the payment intent, minor units.
+        moves: what calls over HTTP really did, once each: capture, cancel or refund and the payment intent, transfer or
+            payout and where it went; minor units.
         idempotency: by key: fingerprint of the first request, status, body and request id of its stored answer.
     """
 

@@ -1,7 +1,7 @@
 """Stripe as the official client sees it: authentication, routes, errors (PROVIDERS.md, "Stripe").
 
 Belongs here: the order of checks, and the account. Does not belong here: lists and single objects (stripe_lists.py), or
-what capture and cancel change (stripe_writes.py).
+what a POST changes (stripe_writes.py).
 """
 
 from __future__ import annotations
@@ -55,10 +55,8 @@ class StripeApi:
         state = self._state.stripe
         _authenticate(state, call)
         match call.method, call.path.strip("/").split("/"):
-            case "GET", ["v1", "account"]:
-                return json_reply(200, _account(state))
-            case "GET", ["v1", "balance"]:
-                return json_reply(200, _balance(state))
+            case "GET", ["v1", ("account" | "balance") as own]:
+                return json_reply(200, _account(state) if own == "account" else _balance(state))
             case "GET", ["v1", *parts]:
                 return self._read(state, parts, call)
             case "POST", ["v1", "payment_intents", object_id, ("capture" | "cancel") as action]:
@@ -67,6 +65,9 @@ class StripeApi:
             case "POST", ["v1", "refunds"]:
                 intent = dict(call.form()).get("payment_intent", "")
                 return stripe_writes.perform(self._state, "refund", intent, call, request_id)
+            case "POST", ["v1", ("transfers" | "payouts") as made]:
+                sent_on: stripe_writes.Action = "transfer" if made == "transfers" else "payout"
+                return stripe_writes.perform(self._state, sent_on, "", call, request_id)
         raise unknown_url(call)
 
     def _read(self, state: StripeState, parts: list[str], call: Call) -> Reply:

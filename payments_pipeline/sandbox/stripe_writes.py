@@ -1,4 +1,4 @@
-"""Stripe's capture, cancel and refund over HTTP: their parameters, their refusals, and idempotency keys.
+"""Stripe's capture, cancel, refund, transfer and payout over HTTP: parameters, refusals, and idempotency keys.
 
 Belongs here: POST requests. Does not belong here: authentication and routes (stripe_api.py), or what a capture changes
 (stripe_life_payments.py).
@@ -17,7 +17,7 @@ from payments_pipeline.sandbox.stripe_life import StripeLife
 from payments_pipeline.sandbox.stripe_life_payments import CANCELLABLE
 from payments_pipeline.sandbox.wire import Call, RefusalError, Reply, json_reply
 
-Action = Literal["capture", "cancel", "refund"]
+Action = Literal["capture", "cancel", "refund", "transfer", "payout"]
 
 MAX_KEY_LENGTH = 255
 KNOWN = {
@@ -27,12 +27,22 @@ KNOWN = {
     ),
     "cancel": frozenset({"cancellation_reason", "expand"}),
     "refund": frozenset({"amount", "charge", "expand", "metadata", "payment_intent", "reason"}),
+    "transfer": frozenset(
+        {"amount", "currency", "description", "destination", "expand", "metadata", "source_transaction",
+         "source_type", "transfer_group"}
+    ),
+    "payout": frozenset(
+        {"amount", "currency", "description", "destination", "expand", "metadata", "method", "source_type",
+         "statement_descriptor"}
+    ),
 }  # fmt: skip
 CANCELLATION_REASONS = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
 
 
 def perform(sandbox: SandboxState, action: Action, intent_id: str, call: Call, request_id: str) -> Reply:
     """Run an action once for each idempotency key; a replay answers what was stored, even an error.
+
+    Transfers and payouts are of no intent: theirs is empty, and the ledger names where the money went.
 
     What changes is stamped with the sandbox's clock and told by the events feed.
 
@@ -46,25 +56,58 @@ def perform(sandbox: SandboxState, action: Action, intent_id: str, call: Call, r
     params = _parameters(action, call)
     now = sandbox.clock()
     try:
-        intent = state.payment_intents.get(intent_id)
-        if intent is None:
-            raise not_found("payment_intent", intent_id, param="intent")
-        amount = 0
-        if action == "capture":
-            amount = _capturable(state, intent, params.get("amount_to_capture"), int(now.timestamp()))
-            changed = StripeLife(sandbox).capture(intent_id, at=now, amount=amount)
-        elif action == "cancel":
-            _check_cancellable(intent)
-            changed = StripeLife(sandbox).cancel(intent_id, at=now, reason=params.get("cancellation_reason"))
+        if action in {"transfer", "payout"}:
+            changed = _sent_on(sandbox, action, params, now)
+            state.moves.append((action, str(changed["destination"]), changed["amount"]))
         else:
-            changed = _refunded(sandbox, intent, params, now)
-            amount = changed["amount"]
-        state.moves.append((action, intent_id, amount))
+            changed, amount = _of_intent(sandbox, action, intent_id, params, now=now)
+            state.moves.append((action, intent_id, amount))
         reply = json_reply(200, changed)
     except RefusalError as refusal:
         reply = refusal.reply
     remember(state, call, reply, request_id)
     return reply
+
+
+def _of_intent(
+    sandbox: SandboxState, action: Action, intent_id: str, params: dict[str, str], *, now: datetime
+) -> tuple[Json, int]:
+    """What was changed, and the money that moved."""
+    intent = sandbox.stripe.payment_intents.get(intent_id)
+    if intent is None:
+        raise not_found("payment_intent", intent_id, param="intent")
+    if action == "capture":
+        amount = _capturable(sandbox.stripe, intent, params.get("amount_to_capture"), int(now.timestamp()))
+        return StripeLife(sandbox).capture(intent_id, at=now, amount=amount), amount
+    if action == "cancel":
+        _check_cancellable(intent)
+        return StripeLife(sandbox).cancel(intent_id, at=now, reason=params.get("cancellation_reason")), 0
+    refund = _refunded(sandbox, intent, params, now)
+    return refund, refund["amount"]
+
+
+def _sent_on(sandbox: SandboxState, action: Action, params: dict[str, str], now: datetime) -> Json:
+    """A new transfer or payout; its metadata as sent."""
+    for name in ("amount", "currency", *(("destination",) if action == "transfer" else ())):
+        if not params.get(name):
+            raise refuse(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
+    if int(params["amount"]) < 1:
+        raise refuse(400, "This value must be greater than or equal to 1.", code="parameter_invalid_integer",
+                     param="amount")  # fmt: skip
+    life, store = StripeLife(sandbox), sandbox.stripe.transfers
+    amount, currency = int(params["amount"]), params["currency"]
+    if action == "transfer":
+        made = life.create_transfer(at=now, amount=amount, currency=currency, destination=params["destination"])
+        made = made | {"transfer_group": params.get("transfer_group")}
+    else:
+        made = life.create_payout(at=now, amount=amount, currency=currency, automatic=False)
+        store = sandbox.stripe.payouts
+    store[made["id"]] = {**made, "metadata": _metadata(params)}
+    return store[made["id"]]
+
+
+def _metadata(params: dict[str, str]) -> dict[str, str]:
+    return {name[9:-1]: value for name, value in params.items() if name.startswith("metadata[")}
 
 
 def remember(state: StripeState, call: Call, reply: Reply, request_id: str) -> None:
@@ -176,8 +219,7 @@ def _refunded(sandbox: SandboxState, intent: Json, params: dict[str, str], now: 
         raise refuse(400, f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
                      code="amount_too_large", param="amount")  # fmt: skip
     made = StripeLife(sandbox).refund(charge["id"], at=now, amount=amount)
-    named = {name[9:-1]: value for name, value in params.items() if name.startswith("metadata[")}
-    sandbox.stripe.refunds[made["id"]] = {**made, "metadata": {**made.get("metadata", {}), **named}}
+    sandbox.stripe.refunds[made["id"]] = {**made, "metadata": {**made.get("metadata", {}), **_metadata(params)}}
     return sandbox.stripe.refunds[made["id"]]
 
 

@@ -8,8 +8,18 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from payments_pipeline.assets.presentation import amounts, counts, preview, sparkline
+from payments_pipeline.repair_sensors import (
+    DueAction,
+    DueRepair,
+    ToPropose,
+    approved_request,
+    proposal_cursor,
+    proposal_request,
+    repair_request,
+)
 from payments_pipeline.resources import ClockResource
-from payments_pipeline.sensors import SUCCESSOR_AFTER, DueNotifications, DueRepair, alert_request, repair_request
+from payments_pipeline.sensors import DueNotifications, alert_request
+from payments_pipeline.ticks import SUCCESSOR_AFTER
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
@@ -71,6 +81,28 @@ def test_repair_run_of_the_sensor_is_in_earnest_and_signed_by_policy() -> None:
     config = request.run_config["ops"]["repair_live_findings"]["config"]
     assert config["dry_run"] is False
     assert config["actor"] == "policy"
+
+
+def test_approved_actions_are_one_run_and_an_attempt_more_is_another() -> None:
+    first, second = DueAction(3, 0, NOW), DueAction(4, 0, NOW)
+    key = _key(approved_request([first, second], NOW, ["expire_payment"]))
+    assert key == _key(approved_request([second, first], NOW, ["expire_payment"]))
+    assert key != _key(approved_request([first, replace(second, attempts=1)], NOW))
+    assert key != _key(approved_request([first, second], NOW + SUCCESSOR_AFTER))
+    request = approved_request([first], NOW, ["expire_payment"])
+    assert isinstance(request, dg.RunRequest)
+    config = request.run_config["ops"]["apply_approved"]["config"]
+    assert (config["action_ids"], config["kinds"], config["dry_run"]) == ([3], ["expire_payment"], False)
+
+
+def test_findings_are_planned_when_they_are_new_and_all_again_once_an_hour() -> None:
+    found = ToPropose(4, 17, NOW)
+    cursor = proposal_cursor(found, NOW)
+    assert isinstance(proposal_request(found, None, NOW), dg.RunRequest)
+    assert isinstance(proposal_request(found, cursor, NOW), dg.SkipReason)
+    assert isinstance(proposal_request(replace(found, newest_id=18), cursor, NOW), dg.RunRequest)
+    assert isinstance(proposal_request(found, cursor, NOW + timedelta(hours=1)), dg.RunRequest)
+    assert isinstance(proposal_request(None, cursor, NOW), dg.SkipReason)
 
 
 def test_preview_keeps_markdown_tables_whole() -> None:

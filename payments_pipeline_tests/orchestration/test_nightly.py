@@ -12,10 +12,11 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
+from payments_pipeline.action_jobs import ActivateSubscription
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.definitions import build_defs
-from payments_pipeline.jobs import ActivationConfig, RepairConfig
+from payments_pipeline.repair_jobs import RepairConfig
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.failures import FaultPlan
@@ -214,20 +215,26 @@ def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(
 def test_repair_is_a_dry_run_unless_asked_otherwise(
     engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert _run("probe_activations", settings, instance).success
+    rehearsed = {"ops": {"activation_repairs": {"config": {"dry_run": True}}}}
+    assert _run("probe_activations", settings, instance, config=rehearsed).success
+    assert _all(engine, "SELECT 1 FROM recon.actions") == []
     (finding, *_) = _all(
         engine,
         "SELECT finding_id FROM recon.findings WHERE coalesce(evidence ->> 'repairable', 'true') = 'true' "
         "ORDER BY finding_id",
     )
 
-    one = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id)})
+    one = dg.RunConfig(ops={"apply_activate_subscription": ActivateSubscription(finding_id=finding.finding_id)})
     assert _run("activate_subscription", settings, instance, config=one).success
     assert _run("repair_findings", settings, instance).success
     assert _all(engine, "SELECT 1 FROM recon.actions") == []
 
     earnest = dg.RunConfig(
-        ops={"activate_one_subscription": ActivationConfig(finding_id=finding.finding_id, dry_run=False, actor="kim")}
+        ops={
+            "apply_activate_subscription": ActivateSubscription(
+                finding_id=finding.finding_id, dry_run=False, actor="kim"
+            )
+        }
     )
     assert _run("activate_subscription", settings, instance, config=earnest).success
     assert [row.state for row in _all(engine, "SELECT state FROM recon.actions")] == ["verified"]
@@ -236,20 +243,26 @@ def test_repair_is_a_dry_run_unless_asked_otherwise(
 def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
     engine: Engine, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    config = dg.RunConfig(ops={"activate_one_subscription": ActivationConfig(finding_id=4711)})
+    config = dg.RunConfig(ops={"apply_activate_subscription": ActivateSubscription(finding_id=4711)})
 
     assert not _run("activate_subscription", settings, instance, config=config).success
 
 
-def test_probe_runs_the_reports_that_activation_repairs_and_their_findings_only(
+def test_probe_runs_the_reports_that_activation_repairs_and_makes_them_in_the_same_run(
     engine: Engine, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
     result = _run("probe_activations", settings, instance)
 
     assert result.success
     assert _materialised(result) == {
-        "activation_gaps", "findings/activation_gaps", "wrong_tier", "findings/wrong_tier"
+        "activation_gaps", "findings/activation_gaps", "wrong_tier", "findings/wrong_tier", "activation_repairs"
     }  # fmt: skip
+    states = {row.state for row in _all(engine, "SELECT DISTINCT state FROM recon.actions")}
+    assert states == {"verified"}
+    signed = _all(engine, "SELECT DISTINCT actor FROM recon.audit_log WHERE event LIKE 'action%'")
+    assert [row.actor for row in signed] == ["policy"]
+    how = {row.resolved_how for row in _all(engine, "SELECT DISTINCT resolved_how FROM recon.findings")}
+    assert "action" in how, "and their findings are over with it"
 
 
 def test_objects_of_two_modes_in_one_account_stop_the_run_before_they_are_counted(

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from payments_pipeline.config import Settings
+from payments_pipeline.repair_sensors import repairs_due
 from payments_pipeline.resources import default_resources
-from payments_pipeline.sensors import alerts_due, repairs_due, run_failed
+from payments_pipeline.sensors import alerts_due, run_failed
 from payments_pipeline_tests.conftest import AS_OF
 
 FINDING = text("""

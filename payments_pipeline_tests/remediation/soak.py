@@ -1,7 +1,8 @@
 """Random interleavings of workers, webhooks, users, kills and provider failures; then the books are held together.
 
-Belongs here: rounds and invariants, for `make soak` (thousands) and a short test (a few). Does not belong here:
-scenarios with a name (test_holds.py). A round is a function of its seed up to the scheduling of threads.
+Belongs here: the crowd of a round, settling, what holds after all rounds. Does not belong here: what a round is about
+and what must hold of it (soak_holds.py, soak_others.py), scenarios with a name (test_holds.py). A round is a function
+of its seed up to the scheduling of threads and processes.
 """
 
 from __future__ import annotations
@@ -11,76 +12,84 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
-
-from sqlalchemy import text
+from queue import SimpleQueue
+from typing import Protocol
 
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.remediation import audit
-from payments_pipeline.remediation.actions import propose_target
 from payments_pipeline.sandbox.failures import Fault
-from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.remediation.nursery import Nursery
 from payments_pipeline_tests.remediation.teller import Killed, Teller
 
-KINDS = ("capture_payment", "release_authorization", "refund_payment")
 STEPS = ("claimed", "read", "called", "written", "")
-ENDED = frozenset({"verified", "rejected", "failed"})
+ENDED = frozenset({"verified", "rejected", "failed", "expired"})
 _POST = "/v1/"
-WEBHOOK = {"succeeded": "completed", "canceled": "cancelled", "requires_capture": "authorized"}
+
+
+class Round(Protocol):
+    """One thing that everybody is at."""
+
+    actions: list[int]
+
+    def others(self) -> list[Callable[[], None]]:
+        """Who else does something at the same moment: webhooks, users, other jobs."""
+        ...
+
+    def held(self) -> frozenset[str]:
+        """States besides the final ones in which an action may be left, e.g. by caps."""
+        ...
+
+    def judge(self) -> None:
+        """What must hold now that all is settled; told by an AssertionError."""
+        ...
 
 
 @dataclass
 class Soak:
-    """Attributes: seen: what happened, to see that a run was not idle."""
+    """Attributes: processes: share of workers that are processes of their own. seen: to see that it was not idle."""
 
     teller: Teller
+    processes: float = 0.25
     seen: Counter[str] = field(default_factory=Counter)
+    _nurseries: SimpleQueue[Nursery] = field(default_factory=SimpleQueue)
+    _stack: ExitStack = field(default_factory=ExitStack)
 
-    def round(self, seed: int) -> None:
-        """One hold or payment, everybody at it at once; then it is settled and judged."""
-        choice = random.Random(seed)
-        intent, actions = self._plan(choice)
+    def __enter__(self) -> Soak:
+        if self.processes:
+            for _ in range(2):
+                self._nurseries.put(self._stack.enter_context(Nursery(self.teller.settings)))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def play(self, seed: int, choice: random.Random, one: Round) -> None:
+        """Everybody at it at once; then it is settled and judged."""
         self._spoil(choice)
         crowd: list[Callable[[], None]] = [
-            partial(self._work, choice.choice(actions), choice.choice(STEPS)),
-            partial(self._work, choice.choice(actions), choice.choice(STEPS)),
-            partial(self._webhook, intent, choice.random() / 20),
+            partial(self._worker, action, random.Random(choice.random()))
+            for action in (choice.choice(one.actions), choice.choice(one.actions), *one.actions[2:])
         ]
-        if choice.random() < 0.3:
-            crowd.append(partial(self._join, intent, choice.random() / 20))
+        crowd += one.others()
         choice.shuffle(crowd)
         with ThreadPoolExecutor(len(crowd)) as pool:
-            for one in [pool.submit(work) for work in crowd]:
-                one.result()
+            for work in [pool.submit(work) for work in crowd]:
+                work.result()
         self.teller.sandbox.faults.clear()
-        self._settle(actions)
-        self._webhook(intent, 0.0)
-        self._judge(seed, intent, actions)
-
-    def _plan(self, choice: random.Random) -> tuple[str, list[int]]:
-        kind = choice.choice(KINDS)
-        intent = self.teller.hold(
-            started=kind != "release_authorization", booking="completed" if kind == "refund_payment" else "scheduled",
-            status="completed" if kind == "refund_payment" else "authorized",
-        )  # fmt: skip
-        if kind == "refund_payment":
-            self.teller.life.capture(intent, at=AS_OF)
-        target = {"provider_ref": intent} | ({"refund_amount": "10"} if choice.random() < 0.5 else {})
-        actions = []
-        for actor in ("ann", "bob"):
-            view = propose_target(
-                self.teller.engine, kind, target, actor=actor, as_of=AS_OF, reason="soak", desk=self.teller.desk
-            )
-            assert view.action_id is not None, view.reason
-            actions.append(view.action_id)
-        return intent, actions
+        try:
+            self._settle(one)
+            one.judge()
+        except AssertionError as error:
+            states = [(action, self.teller.state_of(action)) for action in one.actions]
+            raise AssertionError(f"seed {seed}, {type(one).__name__}, {states}: {error}") from error
 
     def _spoil(self, choice: random.Random) -> None:
         applied, times = choice.random() < 0.5, choice.choice((1, 1, 2))
         faults: list[Fault | None] = [
+            None,
             None,
             Fault("stripe", "hang", _POST, "POST", times=times, seconds=1.3, applied=applied),
             Fault("stripe", "server_error", _POST, "POST", times=times, applied=applied, stored=True),
@@ -88,13 +97,31 @@ class Soak:
             Fault("stripe", "cut_body", _POST, "POST", times=times, applied=True),
             Fault("stripe", "rate_limited", _POST, "POST", times=times),
             Fault("stripe", "server_error", _POST, "GET", times=times),
+            Fault("stripe", "invalid_json", _POST, "GET", times=times),
         ]
         fault = choice.choice(faults)
         if fault is not None:
             self.seen[f"fault {fault.kind}"] += 1
             self.teller.sandbox.faults.add(fault)
 
-    def _work(self, action: int, last: str) -> None:
+    def _worker(self, action: int, choice: random.Random) -> None:
+        last = choice.choice(STEPS)
+        if choice.random() >= self.processes:
+            self.work(action, last)
+            return
+        nursery = self._nurseries.get()
+        try:
+            if choice.random() < 0.5:
+                ended = nursery.work(action, kill_at=last)
+            else:
+                ended = nursery.work(action, kill_after=choice.random() * 0.4)
+        finally:
+            self._nurseries.put(nursery)
+        self.seen[f"process {ended}"] += 1
+
+    def work(self, action: int, last: str = "never") -> None:
+        """In a thread of ours, dying of an exception after step `last`."""
+
         def step(name: str) -> None:
             if name == last:
                 self.seen[f"killed after {name}"] += 1
@@ -103,76 +130,35 @@ class Soak:
         with suppress(Killed, PaymentsPipelineError):
             self.seen[self.teller.apply(action, step=step).state] += 1
 
-    def _webhook(self, intent: str, pause: float) -> None:
-        """The application hears from Stripe what the intent is now, and writes it down."""
-        time.sleep(pause)
-        status, _ = self.teller.at_stripe(intent)
-        charge = self._charge(intent)
-        word = "refunded" if status == "succeeded" and charge["refunded"] else WEBHOOK[status]
-        self.teller.town.run(
-            "UPDATE public.payment_transactions SET status = :word WHERE transaction_id = :intent AND status <> :word",
-            word=word, intent=intent,
-        )  # fmt: skip
-
-    def _join(self, intent: str, pause: float) -> None:
-        """The guest comes after all; the application lets nobody join what is cancelled."""
-        time.sleep(pause)
-        joined = (
-            "UPDATE public.bookings SET actual_start = starts_at WHERE status = 'scheduled' AND actual_start IS NULL"
-            " AND id = (SELECT booking_id FROM public.payment_transactions WHERE transaction_id = :intent) RETURNING id"
-        )
-        with self.teller.engine.begin() as connection:
-            self.seen["joined"] += len(connection.execute(text(joined), {"intent": intent}).all())
-
-    def _settle(self, actions: list[int]) -> None:
-        for _ in range(8):
+    def _settle(self, one: Round) -> None:
+        for _ in range(9):
             self.teller.lease_over()
-            for action in actions:
-                self._work(action, "never")
-            if all(self.teller.state_of(action) in ENDED for action in actions):
+            for action in one.actions:
+                self.work(action)
+            if all(self.teller.state_of(action) in ENDED | one.held() for action in one.actions):
                 return
-        raise AssertionError(f"stuck: {[(one, self.teller.state_of(one)) for one in actions]}")
+        raise AssertionError("stuck")
 
-    def _judge(self, seed: int, intent: str, actions: list[int]) -> None:
-        moves, states = self.teller.moves(intent), [self.teller.state_of(one) for one in actions]
-        told = f"seed {seed}: {moves} {states} {self.teller.at_stripe(intent)} {self.teller.in_application(intent)}"
-        assert len(moves) <= 1, told
-        assert states.count("verified") <= 1, told
-        assert not moves or "verified" in states or "failed" in states, told
-        if "verified" in states:
-            assert moves, told
-            verified = actions[states.index("verified")]
-            assert self.teller.events(verified)[-1] == "verified", told
-        row, _, booking, _ = self.teller.in_application(intent)
-        charge = self._charge(intent)
-        status, _ = self.teller.at_stripe(intent)
-        assert row == ("refunded" if status == "succeeded" and charge["refunded"] else WEBHOOK[status]), told
-        if moves and moves[0][0] == "cancel":
-            self._judge_release(intent, booking, states, told)
-        self.seen["money moved" if moves else "nothing moved"] += 1
-
-    def _judge_release(self, intent: str, booking: str, states: list[str], told: str) -> None:
-        """Whoever came is never cancelled. Who came while Stripe's answer was out is told of: nobody could know."""
-        came = (
-            "SELECT actual_start FROM public.bookings WHERE id ="
-            " (SELECT booking_id FROM public.payment_transactions WHERE transaction_id = :intent)"
-        )
-        if self.teller.town.run(came, intent=intent) is None:
-            assert booking == "cancelled", told
-            return
-        self.seen["came while the answer was out"] += 1
-        assert (booking, "failed" in states, "verified" in states) == ("scheduled", True, False), told
-
-    def _charge(self, intent: str) -> dict[str, Any]:
-        stripe = self.teller.sandbox.state.stripe
-        return stripe.charges[str(stripe.payment_intents[intent]["latest_charge"])]
-
-    def audit_is_whole(self) -> None:
-        """After all rounds."""
+    def books_are_whole(self) -> None:
+        """After all rounds: the chain holds, every effect has its audit row, and every audit row its effect."""
         with self.teller.engine.connect() as connection:
             assert audit.verify(connection).broken_at is None
-        began = self.teller.town.run("SELECT count(*) FROM recon.actions WHERE state IN ('verified', 'failed')")
-        told = self.teller.town.run(
-            "SELECT count(*) FROM recon.audit_log WHERE event IN ('action.verified', 'action.failed')"
+        count = self.teller.town.run
+        for state in ("verified", "failed", "rejected"):
+            ended = count("SELECT count(*) FROM recon.actions WHERE state = :state", state=state)
+            told = count("SELECT count(*) FROM recon.audit_log WHERE event = 'action.' || :state", state=state)
+            assert ended == told, state
+        begun = "SELECT count(DISTINCT details #>> '{provider,object_id}') FROM recon.audit_log WHERE event = :event"
+        moves = self.teller.sandbox.state.stripe.moves
+        assert len(moves) <= count(begun, event="action.applying"), "an effect without an intent on record"
+        verified = count(
+            "SELECT count(*) FROM recon.audit_log WHERE event = 'action.verified' AND details ? 'provider'"
         )
-        assert began == told
+        assert verified <= len(moves), "an audit row without its effect"
+        stuck = count("SELECT count(*) FROM recon.actions WHERE state = 'applying'")
+        assert stuck == 0
+
+
+def pause(seconds: float) -> None:
+    """Others come at any moment."""
+    time.sleep(seconds)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from payments_pipeline.cli import app
 from payments_pipeline.config import Settings
+from payments_pipeline.errors import PermanentError
 from payments_pipeline_tests.remediation.teller import Teller
 from payments_pipeline_tests.remediation.town import PLANS
 
@@ -82,3 +83,15 @@ def test_everything_can_be_stopped_and_go_on(teller: Teller, say: object) -> Non
     assert (code, "stopped by boss: odd" in told) == (1, True)
     assert say("actions resume --actor boss --reason fine")[0] == 0
     assert say("actions apply 1 --actor ann --no-dry-run")[0] == 0
+
+
+def test_policies_are_shown_and_changed_by_somebody_with_a_name(teller: Teller, say: object) -> None:
+    assert callable(say)
+    code, told = say("actions policies")
+    assert (code, "no_show_holds" in told, "retry_payout" in told) == (0, True, True)
+    assert say("actions policy expire_payment --mode auto --max-per-day 9 --actor boss")[0] == 0
+    row = "SELECT mode || ' ' || max_per_day || ' ' || changed_by FROM recon.policies WHERE action = 'expire_payment'"
+    assert teller.town.run(row) == "auto 9 boss"
+    assert teller.town.run("SELECT actor FROM recon.audit_log WHERE event = 'policy.changed'") == "boss"
+    with pytest.raises(PermanentError, match="never_auto"):
+        say("actions policy refund_payment --mode auto --actor boss")

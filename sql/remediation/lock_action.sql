@@ -17,6 +17,7 @@ SELECT
     a.expires_at,
     a.attempts,
     a.intent,
+    a.result,
     a.leased_by,
     coalesce(a.leased_until, '-infinity') > clock_timestamp() AS is_leased
 FROM recon.actions AS a

@@ -8,4 +8,5 @@ SELECT
     p.max_per_day,
     p.expires_after,
     p.version
-FROM recon.policies AS p;
+FROM recon.policies AS p
+ORDER BY p.action, p.report;

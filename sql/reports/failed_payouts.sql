@@ -14,7 +14,7 @@ unconfigured: judge
 params:
   grace_minutes: 15
   days: 90
-action: null
+action: retry_payout
 columns:
   provider: Through whom it was paid out.
   provider_ref: Stripe's payout or transfer, or the PayPal batch.
@@ -30,6 +30,7 @@ columns:
   currency: Currency of the amount.
   created_at: When the payout was made (UTC).
   reason: Why it counts as failed.
+  repairable: Whether Stripe can be asked to pay it out again; PayPal, and Stripe's own schedule, can't.
 ---*/
 -- Three kinds of suspects, all few: the application says so; the transfer came back although the application knows
 -- nothing of it; Stripe's payout to a bank failed. A payout that is under way, however long, has not failed. A failure
@@ -123,6 +124,7 @@ refused AS (
         o.currency,
         o.created_at,
         o.failure_code,
+        o.automatic,
         p.payout_id,
         p.payee_id,
         p.booking_id,
@@ -160,7 +162,8 @@ SELECT
     coalesce(o.amount, p.amount) AS amount,
     p.currency,
     p.created_at,
-    o.reason
+    o.reason,
+    (p.paypal_batch_id IS NULL AND coalesce(lower(p.method), '') = 'stripe') AS repairable
 FROM ours AS o
 INNER JOIN recon.app_payouts AS p ON o.payout_id = p.payout_id
 LEFT JOIN recon.app_users AS u ON p.payee_id = u.user_id
@@ -195,6 +198,7 @@ SELECT
     CASE
         WHEN r.payout_id IS NULL THEN 'the bank refused it, and the money came back to the balance'
         ELSE 'the application says ' || r.status || ', the bank refused it'
-    END AS reason
+    END AS reason,
+    NOT r.automatic AS repairable
 FROM refused AS r
 LEFT JOIN recon.app_users AS u ON r.payee_id = u.user_id

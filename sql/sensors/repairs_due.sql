@@ -1,5 +1,22 @@
--- Which live findings may be repaired without asking anybody, and how often was it tried in this episode?
-WITH candidates AS (
+-- Which live findings may be repaired without asking anybody, and how often was it tried in this episode? And which
+-- were repaired within a day without anybody judging them since?
+WITH automatic AS (
+    SELECT
+        p.action,
+        p.report
+    FROM recon.policies AS p
+    WHERE p.mode = 'auto' AND p.approvals = 0 AND p.action = any(cast(:kinds AS text[]))
+),
+
+own AS (
+    SELECT
+        o.action,
+        o.report
+    FROM recon.policies AS o
+    WHERE o.report <> ''
+),
+
+candidates AS (
     SELECT
         f.finding_id,
         f.episode,
@@ -9,21 +26,35 @@ WITH candidates AS (
             WHERE a.finding_id = f.finding_id AND a.kind = f.action AND a.state IN ('rejected', 'failed')
         ) AS attempts
     FROM recon.findings AS f
-    INNER JOIN recon.policies AS p
+    INNER JOIN automatic AS p
         ON
             f.action = p.action
             AND p.report = coalesce(
-                (SELECT o.report FROM recon.policies AS o WHERE o.action = f.action AND o.report = f.report), ''
+                (SELECT o.report FROM own AS o WHERE o.action = f.action AND o.report = f.report), ''
             )
     WHERE
         f.status = 'open'
-        AND p.mode = 'auto'
-        AND p.approvals = 0
+        AND f.action IS NOT NULL
         AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
         AND NOT EXISTS (
             SELECT 1 FROM recon.actions AS d
-            WHERE d.finding_id = f.finding_id AND d.kind = f.action AND d.state = 'verified'
+            WHERE d.finding_id = f.finding_id AND d.kind = f.action AND d.state IN ('verified', 'applying')
         )
+    UNION ALL
+    SELECT
+        f.finding_id,
+        f.episode,
+        a.finished_at AS opened_at,
+        0 AS attempts
+    FROM recon.actions AS a
+    INNER JOIN recon.findings AS f ON a.finding_id = f.finding_id
+    WHERE
+        a.state = 'verified'
+        AND a.kind = any(cast(:kinds AS text[]))
+        AND a.finished_at > cast(:now AS timestamptz) - INTERVAL '1' DAY
+        AND a.finished_at < cast(:now AS timestamptz) - INTERVAL '1' MINUTE
+        AND f.status <> 'resolved'
+        AND f.last_seen_at <= a.finished_at
 )
 
 SELECT
