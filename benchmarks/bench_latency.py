@@ -32,7 +32,7 @@ from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import engine_for
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.dev import dagster_environment
-from payments_pipeline.reconcile import NIGHTLY, local_runs
+from payments_pipeline.reconcile import NIGHTLY, LocalRuns, quiet_dagster
 from payments_pipeline.sandbox.objects import nowpayments_payment
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
@@ -232,8 +232,9 @@ def prepare(home: Path, sandbox: Sandbox) -> tuple[Engine, Settings]:
     values = {**sandbox.environment(), "DATABASE_URL": url, "REPORT_PARAMS": NO_GRACE, "PAYMENTS_HOME": str(home)}
     os.environ |= values
     settings = load_settings(_env_file=None)
-    with local_runs(settings, None) as runs:
-        if not runs.run(NIGHTLY):
+    os.environ |= dagster_environment(settings)
+    with quiet_dagster(), dg.DagsterInstance.get() as instance:
+        if not LocalRuns(settings, instance, None).run(NIGHTLY):
             raise SystemExit("the first night failed")
     return engine, settings
 
@@ -276,7 +277,6 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="bench_latency_"))
     with Sandbox(SandboxState()) as sandbox:
         engine, settings = prepare(home, sandbox)
-        os.environ |= dagster_environment(settings)
         daemon = start_daemon(home / "daemon.log")
         try:
             bench = Bench(engine, sandbox, random.Random(1))

@@ -111,5 +111,5 @@ def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
 
 
 def intervals(sensors: Sequence[dg.SensorDefinition]) -> dict[str, int]:
-    """Their names, with the seconds between two ticks."""
-    return {one.name: one.minimum_interval_seconds or 30 for one in sensors}
+    """Names of those that are on by default, with the seconds between two ticks: what should tick, if all is well."""
+    return {one.name: one.minimum_interval_seconds or 30 for one in sensors if one.default_status == RUNNING}
