@@ -27,12 +27,12 @@ import dagster as dg
 import harness
 from sqlalchemy import Engine, text
 
-from payments_pipeline.config import Settings, load_settings
+from payments_pipeline.config import load_settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import engine_for
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.dev import dagster_environment
-from payments_pipeline.reconcile import NIGHTLY, local_runs
+from payments_pipeline.reconcile import NIGHTLY, LocalRuns, quiet_dagster
 from payments_pipeline.sandbox.objects import nowpayments_payment
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
@@ -219,7 +219,7 @@ def start_daemon(log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=sink, stderr=sink)  # noqa: S603  (our own interpreter)
 
 
-def prepare(home: Path, sandbox: Sandbox) -> tuple[Engine, Settings]:
+def prepare(home: Path, sandbox: Sandbox) -> Engine:
     """An empty shop whose providers were read once, as after a first night."""
     url = embedded.server_url(home, "bench").render_as_string(hide_password=False)
     engine = engine_for(url)
@@ -232,10 +232,11 @@ def prepare(home: Path, sandbox: Sandbox) -> tuple[Engine, Settings]:
     values = {**sandbox.environment(), "DATABASE_URL": url, "REPORT_PARAMS": NO_GRACE, "PAYMENTS_HOME": str(home)}
     os.environ |= values
     settings = load_settings(_env_file=None)
-    with local_runs(settings, None) as runs:
-        if not runs.run(NIGHTLY):
+    os.environ |= dagster_environment(settings)
+    with quiet_dagster(), dg.DagsterInstance.get() as instance:
+        if not LocalRuns(settings, instance, None).run(NIGHTLY):
             raise SystemExit("the first night failed")
-    return engine, settings
+    return engine
 
 
 def measure_all(bench: Bench, cases: int, instance: Callable[[], dg.DagsterInstance]) -> None:
@@ -275,8 +276,7 @@ def main() -> None:
     cases = parser.parse_args().cases
     home = Path(tempfile.mkdtemp(prefix="bench_latency_"))
     with Sandbox(SandboxState()) as sandbox:
-        engine, settings = prepare(home, sandbox)
-        os.environ |= dagster_environment(settings)
+        engine = prepare(home, sandbox)
         daemon = start_daemon(home / "daemon.log")
         try:
             bench = Bench(engine, sandbox, random.Random(1))

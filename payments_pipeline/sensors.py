@@ -24,6 +24,7 @@ from payments_pipeline.resources import ChannelsResource, ClockResource, Databas
 from payments_pipeline.schedules import UNDER_WAY
 from payments_pipeline.ticks import late
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
+from payments_pipeline.watchdog import run_ended_badly
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 # A message so young may be on its way in the run that wrote it.
@@ -84,8 +85,8 @@ def _tells_itself(instance: dg.DagsterInstance) -> bool:
     minimum_interval_seconds=30,
     default_status=RUNNING,
     description=(
-        "Queues an alert for each run that failed. Not for delivery runs, whose alert would have to take the way that "
-        "is broken: they retry by themselves, and messages given up are counted in their metadata."
+        "Opens a finding for a job whose run failed: told once, however often it fails, and over when a run succeeds. "
+        "Not for delivery runs, whose alert would have to take the way that is broken: they retry by themselves."
     ),
 )
 def run_failed(
@@ -98,17 +99,8 @@ def run_failed(
     run = context.dagster_run
     if run.job_name == deliver_alerts.name:
         return
-    with database.engine.begin() as connection:
-        connection.execute(
-            named("sensors/queue_run_failure.sql"),
-            {
-                "job": run.job_name,
-                "run_id": run.run_id,
-                "url": f"{settings.dagster_ui_url.rstrip('/')}/runs/{run.run_id}",
-                "error": context.failure_event.message,
-                "now": clock.now(),
-            },
-        )
+    error = context.failure_event.message or "no message"
+    run_ended_badly(database.engine, settings.dagster_ui_url, run.job_name, run.run_id, error, clock.now())
 
 
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
@@ -119,5 +111,5 @@ def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
 
 
 def intervals(sensors: Sequence[dg.SensorDefinition]) -> dict[str, int]:
-    """Their names, with the seconds between two ticks."""
-    return {one.name: one.minimum_interval_seconds or 30 for one in sensors}
+    """Names of those that are on by default, with the seconds between two ticks: what should tick, if all is well."""
+    return {one.name: one.minimum_interval_seconds or 30 for one in sensors if one.default_status == RUNNING}

@@ -5,7 +5,7 @@ Belongs here: for each one cheap question and what follows from it. Does not bel
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -15,12 +15,12 @@ from payments_pipeline.db.sql import named
 from payments_pipeline.intraday_jobs import WATCHDOG_JOB, SummaryConfig, daily_summary, wake_snoozed_findings
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.schedules import UNDER_WAY
+from payments_pipeline.ticks import late
 from payments_pipeline.watchdog.machinery import ENDED, NIGHTLY
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 WATCH_SECONDS = 300
 SCHEDULED = "dagster/scheduled_execution_time"
-SUCCESSOR_AFTER = timedelta(minutes=10)
 
 
 @dg.sensor(
@@ -36,8 +36,8 @@ def snoozes_over(clock: ClockResource, database: DatabaseResource) -> dg.RunRequ
         due = connection.execute(named("sensors/snoozes_over.sql"), {"now": now}).one()
     if not due.findings:
         return dg.SkipReason("No snooze is over.")
-    late = max(int((now - due.earliest) / SUCCESSOR_AFTER), 0).bit_length()
-    return dg.RunRequest(run_key=f"wake:{due.first_id}:{due.findings}:{int(due.latest.timestamp())}:{late}")
+    since = int(due.latest.timestamp())
+    return dg.RunRequest(run_key=f"wake:{due.first_id}:{due.findings}:{since}:{late(due.earliest, now)}")
 
 
 @dg.sensor(

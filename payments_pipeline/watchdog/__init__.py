@@ -4,7 +4,7 @@ Belongs here: looking at Dagster's storage, our tables and the clocks, and sayin
 showing it (assets/health.py, the `health` command), what a report finds.
 """
 
-from payments_pipeline.watchdog.rounds import Look, keep, looks
+from payments_pipeline.watchdog.rounds import Look, keep, looks, run_ended_badly
 from payments_pipeline.watchdog.sight import Sight
 
-__all__ = ["Look", "Sight", "keep", "looks"]
+__all__ = ["Look", "Sight", "keep", "looks", "run_ended_badly"]

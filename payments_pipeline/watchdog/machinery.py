@@ -24,6 +24,9 @@ SILENT_AT_LEAST = timedelta(minutes=5)
 FAILED_TICKS = 3
 # Each daemon says that it lives every 30 seconds; Dagster itself calls one dead after 30 minutes.
 HEARTBEAT_LATE = timedelta(minutes=3)
+FAILURES_KEPT = timedelta(days=7)
+FAILURES_MOST = 200
+OURS = "payments_pipeline/lane"  # a tag that every job of ours has; other projects may share the storage
 
 
 def night(sight: Sight) -> dict[str, Amiss]:
@@ -38,9 +41,30 @@ def night(sight: Sight) -> dict[str, Amiss]:
     done = next(iter(sight.instance.get_run_records(dg.RunsFilter(job_name=NIGHTLY, statuses=ENDED), limit=1)), None)
     if done is None or done.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
         return {}
-    state = done.dagster_run.status.value.lower()
-    evidence = {"reason": f"The last nightly run ended as {state}.", "run_id": done.dagster_run.run_id}
-    return {"nightly": Amiss("HIGH", evidence)}
+    return {"nightly": night_failure(done.dagster_run.status, done.dagster_run.run_id)}
+
+
+def night_failure(status: dg.DagsterRunStatus, run_id: str) -> Amiss:
+    """A nightly run that failed or was stopped."""
+    return Amiss("HIGH", {"reason": f"The last nightly run ended as {status.value.lower()}.", "run_id": run_id})
+
+
+def failed(sight: Sight) -> dict[str, Amiss]:
+    """Jobs whose last run to end failed, the nightly apart. One that nobody starts any more is let go after a week."""
+    recent = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=sight.now - FAILURES_KEPT)
+    runs = sight.instance.get_runs(recent, limit=FAILURES_MOST)
+    amiss = {}
+    for job in sorted({run.job_name for run in runs if OURS in run.tags} - {NIGHTLY}):
+        last = next(iter(sight.instance.get_runs(dg.RunsFilter(job_name=job, statuses=ENDED), limit=1)), None)
+        if last is not None and last.status == dg.DagsterRunStatus.FAILURE:
+            amiss[job] = run_failure(job, last.run_id, None)
+    return amiss
+
+
+def run_failure(job: str, run_id: str, error: str | None) -> Amiss:
+    """A failed run as a finding, one for each job. `error` is shown, and is no new fact when it changes."""
+    more = {"error": [error]} if error else {}  # within a list no word makes a person's resolution void
+    return Amiss("HIGH", {"job": job, "reason": f"The last run of {job} failed.", "run_ids": [run_id], **more})
 
 
 def last_due(now: datetime, zone: str) -> datetime:

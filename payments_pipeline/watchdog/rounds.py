@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from payments_pipeline.findings import Amiss, Watch, keep_watch
+import dagster as dg
+from sqlalchemy import Engine
+
+from payments_pipeline.findings import Amiss, Watch, keep_watch, raise_finding
 from payments_pipeline.watchdog import machinery, stores
 from payments_pipeline.watchdog.sight import Sight
 
-RUNS_PAGE, SENSORS_PAGE, HEALTH_PAGE = "runs", "automation", "assets/health"
+HEALTH_PAGE = "assets/health"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,13 @@ KINDS = (
         machinery.night,
         "What a night does not look at stays unseen until the next.",
         "Open the run; the first step in red says what is wrong. Mend it and launch nightly_reconciliation by hand.",
-        RUNS_PAGE,
+    ),
+    _Kind(
+        "failed_runs",
+        "Runs of a job fail",
+        machinery.failed,
+        "What the job is for is not done until a run of it succeeds.",
+        "Open the run; the first step in red says what is wrong. It is over when the next run of the job succeeds.",
     ),
     _Kind(
         "provider_feed_stale",
@@ -82,7 +92,6 @@ KINDS = (
         machinery.sensors,
         "What it watches happens without anybody noticing.",
         "Open the sensor's page: its last ticks say why. Turn it on, or restart dagster-daemon.",
-        SENSORS_PAGE,
     ),
     _Kind(
         "outbox_growing",
@@ -90,7 +99,6 @@ KINDS = (
         stores.outbox,
         "Who relies on them does not know yet.",
         "Look at the last runs of deliver_alerts; a channel that is down says why there.",
-        "jobs/deliver_alerts",
     ),
     _Kind(
         "clock_skew",
@@ -100,7 +108,7 @@ KINDS = (
         "Turn on NTP on this machine and the database's.",
     ),
 )
-NAMES = tuple(kind.name for kind in KINDS)
+_WITH_FINDINGS = {kind.name: kind for kind in KINDS if kind.has_findings}
 
 
 def looks(sight: Sight) -> list[Look]:
@@ -110,11 +118,26 @@ def looks(sight: Sight) -> list[Look]:
 
 def keep(sight: Sight, found: Sequence[Look], run_id: str | None) -> None:
     """Bring findings in line with what was seen: opened, refreshed, and resolved by themselves."""
-    base = sight.settings.dagster_ui_url.rstrip("/")
-    kinds = {kind.name: kind for kind in KINDS if kind.has_findings}
     for one in found:
-        kind = kinds.get(one.name)
-        if kind is not None:
-            watch = Watch(kind.name, kind.title, kind.why, kind.what_to_do, f"{base}/{kind.page}")
+        if one.name in _WITH_FINDINGS:
+            watch = watch_of(one.name, sight.settings.dagster_ui_url)
             with sight.engine.begin() as connection:
                 keep_watch(connection, watch, one.amiss, at=sight.now, run_id=run_id)
+
+
+def run_ended_badly(  # noqa: PLR0917  (what is known of a run)
+    engine: Engine, ui_url: str, job: str, run_id: str, error: str, at: datetime
+) -> None:
+    """A finding at once, for who can't wait for the next round; of a job that failed before: seen once more."""
+    night = job == machinery.NIGHTLY
+    watch = watch_of("nightly_run" if night else "failed_runs", ui_url)
+    status = dg.DagsterRunStatus.FAILURE
+    amiss = machinery.night_failure(status, run_id) if night else machinery.run_failure(job, run_id, error)
+    with engine.begin() as connection:
+        raise_finding(connection, watch, "nightly" if night else job, amiss, at=at, run_id=run_id)
+
+
+def watch_of(name: str, ui_url: str) -> Watch:
+    """What messages say about findings of this look."""
+    kind = _WITH_FINDINGS[name]
+    return Watch(kind.name, kind.title, kind.why, kind.what_to_do, f"{ui_url.rstrip('/')}/{kind.page}")

@@ -149,33 +149,45 @@ def test_policy_is_the_gate_of_the_repair_sensor(
     assert not _tick(repairs_due, instance, settings).run_requests
 
 
-def test_failed_run_is_queued_as_an_alert_once(
-    instance: dg.DagsterInstance, engine: Engine, settings: Settings
-) -> None:
+def _failed(job: str, instance: dg.DagsterInstance, settings: Settings) -> str:
+    """A run of a job of this name fails, and the sensor sees it, twice."""
+
     @dg.op
     def explode() -> None:
         raise RuntimeError("no")
 
-    @dg.job
+    @dg.job(name=job, tags={"payments_pipeline/lane": "test"})
     def doomed() -> None:
         explode()
 
     result = doomed.execute_in_process(instance=instance, raise_on_error=False)
     event = result.get_run_failure_event()
-    resources = default_resources(settings, AS_OF)
     for _ in range(2):
         context = dg.build_run_status_sensor_context(
             sensor_name="run_failed",
             dagster_event=event,
             dagster_instance=instance,
             dagster_run=result.dagster_run,
-            resources=resources,
+            resources=default_resources(settings, AS_OF),
         )
         with context:
             run_failed(context.for_run_failure())
+    return result.run_id
+
+
+def test_a_job_that_fails_again_and_again_is_told_once(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    first = _failed("doomed", instance, settings)
+    _failed("doomed", instance, settings)
+    _failed("nightly_reconciliation", instance, settings)
+    _failed("deliver_alerts", instance, settings)
 
     with engine.connect() as connection:
-        (row,) = connection.execute(text("SELECT kind, channel, body FROM recon.notifications")).all()
-    assert (row.kind, row.channel) == ("failure", "*")
-    assert "doomed" in row.body["title"]
-    assert row.body["run_url"].endswith(f"/runs/{result.run_id}")
+        told = connection.execute(text("SELECT kind, body FROM recon.notifications ORDER BY notification_id")).all()
+        found = connection.execute(text("SELECT report, times_seen, evidence FROM recon.findings ORDER BY 1")).all()
+    assert [(row.report, row.times_seen) for row in found] == [("failed_runs", 4), ("nightly_run", 2)]
+    assert found[0].evidence["job"] == "doomed"
+    assert [(row.kind, row.body["report"]) for row in told] == [("opened", "failed_runs"), ("opened", "nightly_run")]
+    assert told[0].body["run_id"] == first
+    assert "explode" in str(told[0].body["evidence"]["error"])

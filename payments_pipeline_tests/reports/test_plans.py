@@ -138,7 +138,7 @@ def test_a_report_reads_large_tables_by_the_indexes_it_did(seeded: Engine, name:
     assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
 
 
-TICKS = sorted(path.stem for path in (sql_root() / "sensors").glob("*.sql") if not path.stem.startswith("queue_"))
+TICKS = sorted(path.stem for path in (sql_root() / "sensors").glob("*.sql"))
 
 
 @pytest.mark.parametrize("name", TICKS)

@@ -56,6 +56,22 @@ def test_the_night_is_due_at_two_in_its_own_time_zone(now: str, zone: str, due: 
     assert last_due(datetime.fromisoformat(now), zone) == datetime.fromisoformat(due)
 
 
+def test_a_job_whose_last_run_failed_is_amiss_until_one_succeeds(house: House) -> None:
+    def ended(job: str, status: dg.DagsterRunStatus, **tags: str) -> None:
+        house.instance.add_run(dg.DagsterRun(job_name=job, status=status, tags=tags))
+
+    ours = {"payments_pipeline/lane": "changes"}
+    ended("ingest_changes", dg.DagsterRunStatus.FAILURE, **ours)
+    ended("of another project", dg.DagsterRunStatus.FAILURE)
+    ended("nightly_reconciliation", dg.DagsterRunStatus.FAILURE, **ours)
+    ended("retention", dg.DagsterRunStatus.FAILURE, **ours)
+    ended("retention", dg.DagsterRunStatus.SUCCESS, **ours)
+    ended("ingest_changes", dg.DagsterRunStatus.STARTED, **ours)
+    assert list(house.amiss("failed_runs")) == ["ingest_changes"]
+    ended("ingest_changes", dg.DagsterRunStatus.SUCCESS, **ours)
+    assert house.amiss("failed_runs") == {}
+
+
 def test_a_sensor_that_does_not_tick_or_only_fails_is_amiss(house: House) -> None:
     house.sensors = {"well": 5, "slow": 300, "silent": 5, "never": 5, "off": 5, "failing": 5, "stumbled": 5}
     house.ticked("well", house.now - MINUTE)
