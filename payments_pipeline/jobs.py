@@ -67,10 +67,9 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
                 selection=dg.AssetSelection.assets(*PROBED, *map(findings_key, PROBED), PROBE_REPAIRS).without_checks(),
                 executor_def=dg.in_process_executor,
                 tags={LANE: "probe"},
-                config={"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}},
                 description=(
-                    "Look for payers without what they paid for, between two nightly runs, and give it to them in the "
-                    "same run, as far as policy lets that happen by itself."
+                    "Look for payers without what they paid for, between two nightly runs; give it to them in the same "
+                    "run, as far as policy lets that happen by itself. Launched by hand, the giving is a dry run."
                 ),
             )
         )

@@ -15,8 +15,8 @@ import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.jobs import PROBED, deliver_alerts
-from payments_pipeline.repair_sensors import REPAIR_SENSORS
+from payments_pipeline.jobs import PROBE_REPAIRS, PROBED, deliver_alerts
+from payments_pipeline.repair_sensors import POLICY, REPAIR_SENSORS
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 from payments_pipeline.ticks import late
@@ -24,6 +24,7 @@ from payments_pipeline.ticks import late
 RUNNING = dg.DefaultSensorStatus.RUNNING
 ACTIVATION_GRACE = timedelta(seconds=120)  # the webhook's own time to arrive; as in activation_gaps
 ACTIVATION_FIRST_LOOK = timedelta(hours=1)
+IN_EARNEST = {"dry_run": False, "actor": POLICY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def activation_request(suspects: int, newest_payment: str | None, until: datetim
     """A probe when a payer in the window is without the access that was paid for."""
     if not suspects:
         return dg.SkipReason("Every payer of this window has access.")
-    return dg.RunRequest(run_key=f"activation:{newest_payment}:{int(until.timestamp())}")
+    key = f"activation:{newest_payment}:{int(until.timestamp())}"
+    return dg.RunRequest(run_key=key, run_config={"ops": {PROBE_REPAIRS: {"config": IN_EARNEST}}})
 
 
 @dg.sensor(
