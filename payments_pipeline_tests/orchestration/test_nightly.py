@@ -22,6 +22,7 @@ from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import World, build_world, write_application
+from payments_pipeline.sensors import activation_request
 from payments_pipeline_tests.conftest import AS_OF
 
 NIGHTLY = "nightly_reconciliation"
@@ -215,8 +216,7 @@ def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(
 def test_repair_is_a_dry_run_unless_asked_otherwise(
     engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    rehearsed = {"ops": {"activation_repairs": {"config": {"dry_run": True}}}}
-    assert _run("probe_activations", settings, instance, config=rehearsed).success
+    assert _run("probe_activations", settings, instance).success
     assert _all(engine, "SELECT 1 FROM recon.actions") == []
     (finding, *_) = _all(
         engine,
@@ -251,7 +251,9 @@ def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
 def test_probe_runs_the_reports_that_activation_repairs_and_makes_them_in_the_same_run(
     engine: Engine, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    result = _run("probe_activations", settings, instance)
+    request = activation_request(1, "1", AS_OF)
+    assert isinstance(request, dg.RunRequest)
+    result = _run("probe_activations", settings, instance, config=request.run_config)
 
     assert result.success
     assert _materialised(result) == {
