@@ -5,8 +5,9 @@ Belongs here: one request. Does not belong here: lists and paging (stripe.py), w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import orjson
 import requests
@@ -17,6 +18,7 @@ from payments_pipeline.providers.http import Sleep, failure, parse_json, redact,
 from payments_pipeline.providers.limiter import RateLimiter
 from payments_pipeline.providers.stripe_http import BodyKeeper
 
+Answer = TypeVar("Answer")
 LIMITED_REASON = "Stripe-Rate-Limited-Reason"
 
 
@@ -59,9 +61,18 @@ class StripeCalls:
         Raises:
             TransientError, CredentialsError, NotFoundError, ResponseError: see `http.HttpClient.request`.
         """
-        return retrying(lambda: self._once(path, params), max_attempts=self._max_attempts, sleep=self._sleep)
+        return self.answer(path, parsed, params)
 
-    def _once(self, path: str, params: Mapping[str, Any]) -> Any:
+    def answer(self, path: str, read: Callable[[bytes, str], Answer], params: Mapping[str, Any]) -> Answer:
+        """As `get`, read otherwise.
+
+        Args:
+            read: makes an answer of a body and of where it came from; what it raises is retried like any other error.
+        """
+        once = functools.partial(self._once, path, read, params)
+        return retrying(once, max_attempts=self._max_attempts, sleep=self._sleep)
+
+    def _once(self, path: str, read: Callable[[bytes, str], Answer], params: Mapping[str, Any]) -> Answer:
         where = f"GET {path}"
         limiter = self._limiter.at(_endpoint(path)) if self._limiter is not None else None
         if limiter is not None:
@@ -82,13 +93,7 @@ class StripeCalls:
                 headers=error.headers or {},
                 key_hint=self._key_hint,
             ) from error
-        body = self._http.take()
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            # orjson refuses a whole page over one lone surrogate or 20-digit integer; the standard module lets the
-            # page through, and the one object is rejected where it is read.
-            return parse_json(body, where=f"stripe {where}")
+        return read(self._http.take(), f"stripe {where}")
 
     @staticmethod
     def _unreachable(error: stripe.APIConnectionError, where: str) -> PaymentsPipelineError:
@@ -104,6 +109,16 @@ class StripeCalls:
             where=f"stripe {where}",
             remedy="Check that STRIPE_API_BASE can be reached from here.",
         )
+
+
+def parsed(body: bytes, where: str) -> Any:
+    """A body of Stripe's as objects. Raises as `http.parse_json`."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # orjson refuses a whole page over one lone surrogate or 20-digit integer; the standard module lets the
+        # page through, and the one object is rejected where it is read.
+        return parse_json(body, where=where)
 
 
 def _endpoint(path: str) -> str:
