@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
+SCALE ?= 1
 
-.PHONY: help install demo dev test soak-ingest check format bench bench-ingest clean
+.PHONY: help install demo dev test soak-ingest plans check format bench bench-ingest bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +36,9 @@ soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_S
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
 
+plans: install  ## write the reports' query plans anew, after a change of a report or an index
+	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
+
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -49,12 +53,19 @@ format: install  ## rewrite code and SQL in the house style
 	@$(BIN)/sqlfluff fix --disable-progress-bar sql docs/examples
 
 bench: install  ## measure beside what a user would pick instead; writes benchmarks/results/
-	@for file in $(filter-out benchmarks/bench_ingest.py,$(wildcard benchmarks/bench_*.py)); do \
+	@for file in $(filter-out benchmarks/bench_ingest.py benchmarks/bench_reports.py,$(wildcard benchmarks/bench_*.py)); do \
 		$(BIN)/python $$file || exit 1; done
 
 bench-ingest: install  ## ingestion beside stripe's auto-paging, dlt and a bare COPY (ten minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python benchmarks/bench_ingest.py
+
+bench-reports: install  ## the report catalogue at a million users; SCALE=0.02 for a quick look
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@$(BIN)/python benchmarks/bench_reports.py --scale $(SCALE)
+
+accuracy: install  ## measure what is found, missed and said falsely over a set of worlds; writes docs/accuracy.md
+	@$(BIN)/python benchmarks/accuracy_page.py
 
 clean:  ## stop the embedded server and remove what was installed and stored
 	@test ! -x $(BIN)/payments-pipeline || $(BIN)/payments-pipeline db stop

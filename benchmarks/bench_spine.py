@@ -134,7 +134,7 @@ def reports(engine: Engine, settings: Settings) -> harness.Measure:
     def ours() -> None:
         materialise(engine, report, as_of=AS_OF, overrides={}, run_id=None)
         with engine.connect() as connection:
-            rows = connection.execute(text(f"SELECT payment_id FROM reports.{report.name}"))  # noqa: S608
+            rows = connection.execute(text(f"SELECT payment_id FROM reports.{report.name}"))
             found["ours"] = {str(row.payment_id) for row in rows}
 
     def peer() -> None:

@@ -182,6 +182,40 @@ def coverage(
 
 
 @app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="Name of the report, e.g. activation_gaps.")],
+    as_of: AsOf = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all rows to this file as CSV.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all rows to this file as JSON.")] = None,
+    parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Write all rows as Parquet.")] = None,
+) -> None:
+    """Look at one report as of a time. Findings, tables and alerts stay as they are. Exits with 0, rows or not."""
+    from payments_pipeline.export import run_report
+
+    files = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
+    rows = run_report(load_settings(), name, as_of=_time(as_of) or _now(), files=files)
+    for file in filter(None, files.values()):
+        _say(f"{rows} rows in {file}")
+
+
+@app.command()
+def accuracy(
+    users: Annotated[int, typer.Option(min=50, help="Users to plant; small worlds come out larger.")] = 500,
+    seed: Annotated[int, typer.Option(help="Same seed, same size, same time: same world.")] = 1,
+    as_of: AsOf = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Plant everything that can go wrong, read it on bad days, and count what was found, missed and said falsely.
+
+    Exits with 1 unless all was found and nothing else was said.
+    """
+    from payments_pipeline.accuracy import run_accuracy
+
+    moment = _time(as_of) or _now().replace(minute=0, second=0, microsecond=0)
+    raise typer.Exit(run_accuracy(load_settings(), users=users, seed=seed, as_of=moment, json_file=json_file))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     _say(__version__)

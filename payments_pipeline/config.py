@@ -6,8 +6,9 @@ Belongs here: names, types, defaults and checks of settings. Does not belong her
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     nowpayments_api_key: SecretStr | None = Field(None, description="NOWPayments API key.")
     nowpayments_email: SecretStr | None = Field(None, description="NOWPayments log-in, needed for listing.")
     nowpayments_password: SecretStr | None = Field(None, description="NOWPayments password, needed for listing.")
+    nowpayments_account: str | None = Field(None, description="Expected account id np_…; another one is refused.")
     nowpayments_api_base: str = Field(
         "https://api.nowpayments.io", description="NOWPayments base address, without /v1."
     )
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     okx_api_key: SecretStr | None = Field(None, description="OKX API key with Read permission.")
     okx_api_secret: SecretStr | None = Field(None, description="OKX API secret.")
     okx_api_passphrase: SecretStr | None = Field(None, description="OKX API passphrase.")
+    okx_account: str | None = Field(None, description="Expected account id (uid); another one is refused.")
     okx_api_base: str = Field("https://www.okx.com", description="OKX base address, no trailing slash.")
 
     okx_calls_per_second: float = Field(5.0, gt=0, le=6, description="Calls a second of one OKX account.")
@@ -111,6 +114,12 @@ class Settings(BaseSettings):
         "either", description="What the application writes into client_reference_id: user, payment; either: unknown."
     )
 
+    deposit_tolerance: Decimal = Field(
+        Decimal("0.02"), ge=0, lt=1, description="Part of a crypto sum that may be missing, or too much."
+    )
+    deposit_tolerance_by_coin: dict[str, Annotated[Decimal, Field(ge=0, lt=1)]] = Field(
+        default_factory=dict, description='The same for single coins, JSON: {"BTC": "0.005"}.'
+    )
     snapshot_window_days: int = Field(90, ge=1, description="How far back the nightly sweep lists providers.")
     keep_raw_json: bool = Field(True, description="Keep the providers' own JSON of each object, beside its columns.")
     raw_json_days: int | None = Field(

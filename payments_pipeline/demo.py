@@ -76,10 +76,10 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
     with Sandbox(world.state) as sandbox:
         environment = sandbox.environment() | {"DATABASE_URL": url.render_as_string(hide_password=False)}
         own = environment_settings(environment, settings.payments_home)
-        first = _reconcile(own, engine, as_of, stages)
+        first = _reconcile(own, engine, world, stages)
         reports, lines = _scores(engine, world)
-        told = _alert_and_repair(own, as_of, stages, world)
-        second = _prove(own, engine, as_of + SECOND_RUN_AFTER, stages)
+        told = _alert_and_repair(own, stages, world)
+        second = _prove(own, engine, world, stages)
         told |= _discord(world)
     summary = {
         "as_of": as_of.isoformat(),
@@ -105,8 +105,11 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
     return 0 if perfect and proved else 1
 
 
-def _reconcile(settings: Settings, engine: Engine, as_of: datetime, stages: Stages) -> dict[str, Any]:
-    with stages.stage("reconcile", "Reading three providers, joining, reporting"), local_runs(settings, as_of) as runs:
+def _reconcile(settings: Settings, engine: Engine, world: World, stages: Stages) -> dict[str, Any]:
+    with (
+        stages.stage("reconcile", "Reading three providers, joining, reporting"),
+        local_runs(settings, world.as_of, world.ahead_seconds) as runs,
+    ):
         if not runs.run(NIGHTLY):
             raise PermanentError("The reconciliation failed.", where=NIGHTLY, remedy="Its log above says why.")
     with engine.connect() as connection:
@@ -119,9 +122,9 @@ def _scores(engine: Engine, world: World) -> tuple[dict[str, Score], dict[str, S
     return score(world.labels, rows)
 
 
-def _alert_and_repair(settings: Settings, as_of: datetime, stages: Stages, world: World) -> dict[str, Any]:
+def _alert_and_repair(settings: Settings, stages: Stages, world: World) -> dict[str, Any]:
     engine = engine_for(settings.database_url.get_secret_value() if settings.database_url else "")
-    with local_runs(settings, as_of) as runs:
+    with local_runs(settings, world.as_of, world.ahead_seconds) as runs:
         with stages.stage("alert", "Telling Discord"):
             runs.tick("alerts_due")
         with stages.stage("repair", "Giving payers what they paid for"):
@@ -144,8 +147,12 @@ def _discord(world: World) -> dict[str, Any]:
     }
 
 
-def _prove(settings: Settings, engine: Engine, as_of: datetime, stages: Stages) -> dict[str, Any]:
-    with stages.stage("prove", "Reconciling again: do the repairs hold?"), local_runs(settings, as_of) as runs:
+def _prove(settings: Settings, engine: Engine, world: World, stages: Stages) -> dict[str, Any]:
+    as_of = world.as_of + SECOND_RUN_AFTER
+    with (
+        stages.stage("prove", "Reconciling again: do the repairs hold?"),
+        local_runs(settings, as_of, world.ahead_seconds) as runs,
+    ):
         if not runs.run(NIGHTLY):
             raise PermanentError("The second reconciliation failed.", where=NIGHTLY, remedy="Its log above says why.")
         runs.tick("alerts_due")

@@ -13,7 +13,12 @@ class PaymentsPipelineError(Exception):
         what: one sentence, what went wrong, without secrets.
         where: the system, call or object concerned, e.g. ``stripe GET /v1/refunds page 3``.
         remedy: what the reader should do about it.
+
+    Attributes:
+        status: HTTP status of the answer that says so; None: there was no answer, or it was none of HTTP's.
     """
+
+    status: int | None = None
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         super().__init__(what)
@@ -72,7 +77,17 @@ class ResponseError(PermanentError):
 
 
 class NotFoundError(ResponseError):
-    """The provider does not have the object or path asked for (404)."""
+    """The server does not have the object or path asked for (404); whether the object is gone is not said.
+
+    Attributes:
+        words: the server's own message, redacted; empty: none that could be read.
+    """
+
+    words: str = ""
+
+
+class GoneError(NotFoundError):
+    """The provider says in its own words that it does not have the object asked for."""
 
 
 class FeedGapError(PermanentError):

@@ -28,6 +28,8 @@ from payments_pipeline.present import write_json
 from payments_pipeline.providers.base import Clock, Window
 from payments_pipeline.providers.catalogue import SPECS, build_providers, configured_providers
 
+STALE = timedelta(hours=26)
+"""What was created longer ago than this must have been read: the nightly run comes every 24 hours."""
 GAPS_SHOWN = 5
 """Of each resource; the JSON has them all."""
 
@@ -88,7 +90,7 @@ def standing_lines(
     connection: Connection, configured: frozenset[str], now: datetime, since: datetime | None = None
 ) -> list[dict[str, Any]]:
     """One line a resource of each account that was ever read, and of each that never was, as JSON-able values."""
-    known = standings(connection, since)
+    known = standings(connection, since, now - STALE)
     lines = []
     for spec in SPECS:
         own = [(one, more) for one, more in known if (one.provider, one.resource) == (spec.provider, spec.name)]

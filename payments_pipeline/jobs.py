@@ -29,6 +29,7 @@ from payments_pipeline.resources import ChannelsResource, ClockResource, Databas
 LANE = "payments_pipeline/lane"
 INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
+PROBED = (ACTIVATION_REPORT, "wrong_tier")
 ACTIVATION_ACTION = "activate_subscription"
 
 
@@ -58,20 +59,23 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         ),
         dg.define_asset_job(
             "refresh_reports",
-            selection=dg.AssetSelection.assets("provider_transactions", *found, "findings").without_checks(),
+            selection=dg.AssetSelection.assets(
+                "provider_transactions", "entitlements", "deposit_matches", *found, "findings"
+            ).without_checks(),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description="Run every report on what was last read of the providers, without asking them again.",
         ),
     ]
     if ACTIVATION_REPORT in reports:
+        probed = [name for name in PROBED if name in reports]
         jobs.append(
             dg.define_asset_job(
                 "probe_activations",
-                selection=dg.AssetSelection.assets(ACTIVATION_REPORT, findings_key(ACTIVATION_REPORT)).without_checks(),
+                selection=dg.AssetSelection.assets(*probed, *map(findings_key, probed)).without_checks(),
                 executor_def=dg.in_process_executor,
                 tags={LANE: "probe"},
-                description="Look for payers without access now, between two nightly runs.",
+                description="Look for payers without what they paid for, between two nightly runs.",
             )
         )
     return jobs

@@ -28,9 +28,11 @@ NIGHTLY = "nightly_reconciliation"
 class LocalRuns:
     """The definitions for these settings at a fixed time (or the wall clock), on one Dagster instance."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance, as_of: datetime | None) -> None:
+    def __init__(
+        self, settings: Settings, instance: dg.DagsterInstance, as_of: datetime | None, ahead_seconds: float = 0.0
+    ) -> None:
         self.instance = instance
-        self.resources = default_resources(settings, as_of)
+        self.resources = default_resources(settings, as_of, ahead_seconds)
         self.definitions = build_defs(self.resources)
 
     def run(self, job: str, run_config: Any = None, tags: dict[str, str] | None = None) -> bool:
@@ -60,10 +62,14 @@ class LocalRuns:
 
 
 @contextmanager
-def local_runs(settings: Settings, as_of: datetime | None) -> Iterator[LocalRuns]:
-    """Jobs on an instance in memory: nothing of these runs shows up in the UI."""
+def local_runs(settings: Settings, as_of: datetime | None, ahead_seconds: float = 0.0) -> Iterator[LocalRuns]:
+    """Jobs on an instance in memory: nothing of these runs shows up in the UI.
+
+    Args:
+        ahead_seconds: how far a simulated world's time is ahead of the wall clock.
+    """
     with quiet_dagster(), dg.DagsterInstance.ephemeral() as instance:
-        yield LocalRuns(settings, instance, as_of)
+        yield LocalRuns(settings, instance, as_of, ahead_seconds)
 
 
 @contextmanager

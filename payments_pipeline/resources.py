@@ -7,7 +7,7 @@ which the Dagster UI shows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -30,9 +30,11 @@ class ClockResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     Attributes:
         as_of: ISO 8601 with offset, e.g. ``2026-11-01T12:00:00+00:00``: time stands still there (demo, tests,
             a look at the past). None: the wall clock.
+        ahead_seconds: how far the outside world's time is ahead of the wall clock: not 0 in a simulated world only.
     """
 
     as_of: str | None = None
+    ahead_seconds: float = 0.0
 
     def now(self) -> datetime:
         """The time, UTC and aware.
@@ -60,7 +62,7 @@ class ClockResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         When a provider was read, and when a message may be tried again, are facts of the present, also in a run that
         judges as of another time: a reading stamped with a past `as_of` would lose to an older one.
         """
-        return max(datetime.now(UTC), self.now())
+        return max(datetime.now(UTC) + timedelta(seconds=self.ahead_seconds), self.now())
 
 
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -129,16 +131,17 @@ class ChannelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return build_channels(self.settings)
 
 
-def default_resources(settings: Settings, as_of: datetime | None = None) -> dict[str, Any]:
+def default_resources(settings: Settings, as_of: datetime | None = None, ahead_seconds: float = 0.0) -> dict[str, Any]:
     """Every resource under the name that assets, jobs and sensors ask for.
 
     Args:
         settings: whose credentials and database.
         as_of: fixed time, UTC and aware; None: the wall clock.
+        ahead_seconds: see ClockResource.
     """
     return {
         "settings": settings,
-        "clock": ClockResource(as_of=as_of.isoformat() if as_of else None),
+        "clock": ClockResource(as_of=as_of.isoformat() if as_of else None, ahead_seconds=ahead_seconds),
         "database": DatabaseResource(settings=settings),
         "providers": ProvidersResource(settings=settings),
         "channels": ChannelsResource(settings=settings),

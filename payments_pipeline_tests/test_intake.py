@@ -82,7 +82,7 @@ def fill(settings: Settings, file: Path, **more: Any) -> tuple[int, list[dict[st
 
 
 def cover(settings: Settings, file: Path, **more: Any) -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:
-    values: dict[str, Any] = {"provider": "stripe", "since": None, "now": NOW} | more
+    values: dict[str, Any] = {"provider": "stripe", "since": None, "now": MARCH.end} | more
     code = run_coverage(settings, json_file=file, **values)
     lines = json.loads(file.read_text())["resources"]
     return code, {(line.get("account", ""), line["resource"]): line for line in lines}
@@ -133,6 +133,14 @@ def test_coverage_shows_each_account_with_its_gaps_and_what_was_never_read(
     shown = capsys.readouterr().out
     assert "stripe acct_0 test" in shown
     assert "nobody read 2024-02-28" in shown
+
+
+def test_what_nobody_has_read_since_is_a_gap_too(engine: Engine, both: Settings, tmp_path: Path) -> None:
+    fill(both, tmp_path / "r.json")
+    code, lines = cover(both, tmp_path / "c.json", now=NOW)
+    assert code == 1
+    since = {"from": MARCH.end.isoformat(), "to": (NOW - timedelta(hours=26)).isoformat()}
+    assert lines["acct_0", "payment_intents"]["gaps"] == [since]
 
 
 def test_all_is_well_is_exit_code_0(engine: Engine, both: Settings, tmp_path: Path) -> None:

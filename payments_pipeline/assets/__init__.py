@@ -9,6 +9,8 @@ import dagster as dg
 from payments_pipeline.assets.application import application_specs
 from payments_pipeline.assets.canonical import provider_transactions
 from payments_pipeline.assets.changes import provider_changes
+from payments_pipeline.assets.deposit_matches import deposit_matches
+from payments_pipeline.assets.entitlements import entitlements
 from payments_pipeline.assets.findings import finding_assets, findings_overview
 from payments_pipeline.assets.reports import report_asset
 from payments_pipeline.assets.snapshots import snapshot_assets
@@ -27,6 +29,8 @@ def all_assets(configured: frozenset[str], reports: Mapping[str, Report]) -> lis
         *snapshot_assets(configured),
         provider_changes,
         provider_transactions,
+        entitlements,
+        deposit_matches,
         *(report_asset(report) for report in reports.values()),
         *finding_assets(reports),
         findings_overview(reports),

@@ -26,6 +26,10 @@ from payments_pipeline.reports import Report, ReportResult, materialise
 from payments_pipeline.resources import ClockResource, DatabaseResource
 
 HISTORY_RUNS = 30
+# What our own views rest on: they are no assets themselves.
+VIEWS = {
+    "payment_verdicts": ("app_payments", "app_plans", "deposit_matches", "provider_transactions", "stripe_disputes"),
+}
 
 
 def report_asset(report: Report) -> dg.AssetsDefinition:
@@ -70,8 +74,9 @@ def report_asset(report: Report) -> dg.AssetsDefinition:
 
 def lineage(tables: Iterable[str]) -> list[str]:
     """Asset keys among the tables a query reads (with or without schema); constants such as state_map are none."""
-    known = {*CONTRACT, "provider_transactions", *(spec.table for spec in SPECS)}
-    names = {table.rsplit(".", 1)[-1] for table in tables}
+    known = {*CONTRACT, "provider_transactions", "deposit_matches", *(spec.table for spec in SPECS)}
+    read = {table.rsplit(".", 1)[-1] for table in tables}
+    names = read | {source for view in read for source in VIEWS.get(view, ())}
     return sorted(names & known)
 
 

@@ -21,6 +21,7 @@ from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_sche
 from payments_pipeline.config import Settings
 from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
 from payments_pipeline.ingest.coverage import Coverage
+from payments_pipeline.ingest.renamed import unless_renamed
 from payments_pipeline.ingest.standing import Standing, standing
 from payments_pipeline.ingest.sweep import sweep
 from payments_pipeline.ingest.unread import certify_unread
@@ -93,7 +94,7 @@ def _snapshot_asset(spec: ResourceSpec) -> dg.AssetsDefinition:
         window = Window(as_of - timedelta(days=settings.snapshot_window_days), as_of)
         origin = Origin(database.engine, as_of, context.run.run_id, clock.present, settings.keep_raw_json)
         try:
-            accounts = identified(providers.accounts(spec.provider, clock.present))
+            accounts = unless_renamed(database.engine, identified(providers.accounts(spec.provider, clock.present)))
         except PaymentsPipelineError as error:
             context.log.error(f"{spec.provider} {spec.name} was not read: {error}")
             _certify_unread(spec, window, error, origin)

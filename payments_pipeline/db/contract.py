@@ -35,13 +35,16 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     ),
     "app_webhook_logs": (
         "webhook_id", "provider", "webhook_type", "webhook_data", "signature_valid", "processing_status",
-        "error_message", "user_id", "payment_id", "plan_id", "created_at", "processed_at",
+        "error_message", "user_id", "payment_id", "plan_id", "created_at", "processed_at", "event_ref", "object_ref",
     ),
     "app_subscription_events": (
         "event_id", "user_id", "event_type", "old_status", "new_status", "old_tier", "new_tier", "plan_id",
         "payment_id", "reason", "actor", "created_at", "ends_access",
     ),
 }  # fmt: skip
+
+# Views of ours that rest on contract views: re-created after them, from sql/canonical/.
+DERIVED = ("payment_verdicts",)
 
 
 def apply_contract(connection: Connection, contract_dir: Path | None) -> list[str]:
@@ -71,6 +74,13 @@ def apply_contract(connection: Connection, contract_dir: Path | None) -> list[st
             )
         if _refresh(connection, view, path):
             written.append(view)
+    for view in DERIVED:
+        source = read_sql(f"canonical/{view}.sql")
+        if written or _stored_digest(connection, view) != _digest(source):
+            connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))
+            _run(connection, source, f"sql/canonical/{view}.sql")
+            _store_digest(connection, view, source)
+            written.append(view)
     return written
 
 
@@ -83,10 +93,10 @@ def missing_columns(connection: Connection, view: str) -> list[str]:
 
 def _refresh(connection: Connection, view: str, path: Path) -> bool:
     source = path.read_text(encoding="utf-8")
-    digest = hashlib.sha256(source.encode()).hexdigest()
-    applied = connection.execute(named("contract/check/digest.sql"), {"view": view}).scalar()
-    if applied == digest and not missing_columns(connection, view):
+    if _stored_digest(connection, view) == _digest(source) and not missing_columns(connection, view):
         return False
+    for derived in DERIVED:
+        connection.execute(text(f"DROP VIEW IF EXISTS recon.{derived}"))
     connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))  # view: one of our seven constants
     _run(connection, source, str(path))
     missing = missing_columns(connection, view)
@@ -96,8 +106,20 @@ def _refresh(connection: Connection, view: str, path: Path) -> bool:
             where=str(path),
             remedy="Add the columns to the view's SELECT; docs/adapting.md says what each means.",
         )
-    connection.execute(named("contract/check/store_digest.sql"), {"view": view, "digest": digest})
+    _store_digest(connection, view, source)
     return True
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _stored_digest(connection: Connection, view: str) -> str | None:
+    return connection.execute(named("contract/check/digest.sql"), {"view": view}).scalar()
+
+
+def _store_digest(connection: Connection, view: str, source: str) -> None:
+    connection.execute(named("contract/check/store_digest.sql"), {"view": view, "digest": _digest(source)})
 
 
 def _run(connection: Connection, source: str, where: str) -> None:

@@ -121,6 +121,7 @@ def _started(data: Path) -> URL:
                     remedy=f"Read {data / 'log'}; free disk space if it is full, or set DATABASE_URL.",
                 ) from error
             time.sleep(0.5)
+            _drop_stale_pid_file(data)
 
 
 def _wheel() -> Callable[..., Any]:
@@ -152,7 +153,7 @@ def _postmaster(data: Path) -> psutil.Process | None:
     """The live postmaster of this data folder, by its pid file; None when there is none or the pid is another's."""
     try:
         pid = int((data / "postmaster.pid").read_text().splitlines()[0])
-        process = psutil.Process(pid)
+        process = psutil.Process(abs(pid))  # negative: a server without sessions of its own, as initdb starts one
         return process if "postgres" in process.name() else None
     except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
         return None

@@ -16,6 +16,7 @@ from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError
 from payments_pipeline.ingest.backfill import RANGES, THREADS, RangeDone, backfill
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.incremental import incremental
+from payments_pipeline.ingest.renamed import unless_renamed
 from payments_pipeline.ingest.unread import certify_unread
 from payments_pipeline.providers.accounts import ConfiguredProvider, identified
 from payments_pipeline.providers.base import Account, Clock, Window
@@ -112,7 +113,7 @@ def catch_up(run: Run, providers: Sequence[ConfiguredProvider]) -> list[Reading]
         incomplete certificates (see `certify_unread`), and its readings say why.
     """
     readings: list[Reading] = []
-    asked = identified(providers)
+    asked = unless_renamed(run.engine, identified(providers))
     read: dict[str, set[str]] = {}
     failed: list[tuple[ConfiguredProvider, str | None, PaymentsPipelineError]] = []
     for one in asked:
@@ -188,6 +189,8 @@ def backfill_across(
         WrongAccountError: an account was read in the other mode before.
     """
     asked = identified(providers)
+    if request.account is None:
+        asked = unless_renamed(run.engine, asked)
     if asked and all(one.error is not None for one in asked):
         raise next(one.error for one in asked if one.error is not None)
     readings = []

@@ -110,7 +110,7 @@ def backfill(
     spec = provider.resources[resource].spec
     wanted = settled(window, now=clock(), history=spec.history)
     with engine.begin() as connection:
-        assert_same_mode(connection, account, [resource])
+        assert_same_mode(connection, account)
     if wanted.start >= wanted.end:
         return []
     begun = _begin(engine, account, resource, window, as_of=as_of, run_id=run_id, at=clock())

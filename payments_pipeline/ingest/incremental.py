@@ -60,7 +60,7 @@ def incremental(
     names = [name for name in provider.resources if resources is None or name in resources]
     end = whole_second(min(as_of, clock()))
     with engine.begin() as connection:
-        assert_same_mode(connection, account, names)
+        assert_same_mode(connection, account)
         marks = {name: starting_point(progress(connection, account, name), end) for name in names}
     following = Following(fetches, marks, end)
     made = following.catch_up()

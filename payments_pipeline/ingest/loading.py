@@ -15,7 +15,8 @@ from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
 from payments_pipeline.ingest import coverage as certificates
 from payments_pipeline.ingest.coverage import Coverage
-from payments_pipeline.ingest.rows import Rejection
+from payments_pipeline.ingest.rows import Rejection, rejection
+from payments_pipeline.ingest.singly import Answer
 from payments_pipeline.ingest.staging import Stage
 from payments_pipeline.providers.base import Account, Clock, Window
 
@@ -64,6 +65,15 @@ class Tally:
             self.rejected += one.object_id not in self.rejections
             if one.object_id in self.rejections or len(self.rejections) < REJECTIONS_KEPT:
                 self.rejections[one.object_id] = one
+
+    def fail(self, answer: Answer) -> None:
+        """Note that an object could not be had: the provider's failure ends the reading, another is the object's."""
+        if answer.error is None:
+            return
+        if answer.last:
+            self.error = answer.error
+        else:
+            self.reject([rejection(answer.object_id, answer.error, b"null", answer.read_at)])
 
     def problem(self) -> str | None:
         """Why not everything was read; None: it was.

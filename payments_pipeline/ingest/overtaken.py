@@ -28,9 +28,9 @@ def ask_for_overtaken(resource: Resource, staged: Stage, tally: Tally, *, digest
     """
     ids = _overtaken(staged, tally, ASKED_AT_MOST)
     staged.commit()
-    for answer in read_singly(resource, ids, clock=clock, threads=THREADS):
+    for answer in read_singly(resource, ids, clock=clock, threads=THREADS, suspects=staged.rejected_before):
         if answer.error is not None:
-            tally.error = answer.error
+            tally.fail(answer)
         elif answer.page is None:
             staged.gone[answer.object_id] = answer.read_at
         else:

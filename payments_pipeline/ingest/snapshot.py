@@ -116,7 +116,7 @@ def reread(
 
     Returns:
         The certificate, stored; `objects` are those the provider answered for. Its window has no length and lies at
-        `as_of`: it claims no absence. Errors as in `snapshot`; the first one ends the reading.
+        `as_of`: it claims no absence. Errors as in `snapshot`; one that is about a single object rejects it by name.
     """
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
@@ -156,12 +156,14 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester)
 def _read_each(
     source: Resource, ids: list[str], staged: Stage, digest_of: Digester, *, clock: Clock, threads: int
 ) -> Tally:
-    """Ask for each id; a provider's error ends the reading and is kept in the tally."""
+    """Ask for each id; a provider's failure ends the reading and is kept in the tally."""
     tally = Tally()
     batch: list[Read] = []
-    for answer in read_singly(source, ids, clock=clock, threads=threads):
+    suspects = staged.rejected_before
+    ids = sorted(ids, key=suspects.__contains__)  # last, so that a provider that fails is not asked for all of them
+    for answer in read_singly(source, ids, clock=clock, threads=threads, suspects=suspects):
         if answer.error is not None:
-            tally.error = answer.error
+            tally.fail(answer)
             continue
         tally.pages += 1
         tally.objects += 1

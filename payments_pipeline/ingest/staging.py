@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -138,6 +138,11 @@ class Stage:
         return self._stage(rows)
 
     @property
+    def rejected_before(self) -> Set[str]:
+        """Ids of objects that could not be read when the fetch began."""
+        return self._rejected_before
+
+    @property
     def oldest_waiting(self) -> datetime | None:
         """When the first of the rows that wait in memory was read; None: none waits."""
         return min((row.read_at for row in self._waiting), default=None)
@@ -146,10 +151,6 @@ class Stage:
     def holds_rows(self) -> bool:
         """Whether anything is in the private table."""
         return bool(self._staged_ids)
-
-    def take_back(self, object_id: str) -> None:
-        """The provider has it after all."""
-        self.gone.pop(object_id, None)
 
     def lock(self) -> None:
         """Wait for other merges into this table and account; until the caller's transaction ends."""
@@ -190,8 +191,11 @@ class Stage:
         self._driver.commit()
 
     def clear(self) -> None:
-        """Empty the private table for the next fetch; a connection that is gone has removed it already."""
-        with suppress(psycopg.OperationalError):
+        """Empty the private table for the next fetch; a connection that is gone has removed it already.
+
+        In place of one that was cut the pool may have put another, which never had the table.
+        """
+        with suppress(psycopg.OperationalError, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable):
             self._driver.rollback()
             if self._touched:
                 self._driver.execute("TRUNCATE pg_temp.snapshot_stage")
@@ -236,8 +240,7 @@ class Stage:
     def _upsert(self) -> int:
         excluded = sql.SQL(", ").join(sql.Identifier("excluded", column) for column in (*self._columns, "vanished_at"))
         written = self.run("stage_merge", columns=self._merged, excluded=excluded).rowcount
-        if self._keep_raw:
-            self.run("stage_merge_bodies")
+        self.run("stage_merge_bodies" if self._keep_raw else "stage_forget_bodies")
         return written
 
     def _clear_rejections(self) -> None:
@@ -245,7 +248,7 @@ class Stage:
         gone = {name: at for name, at in self.gone.items() if name in self._rejected_before}
         settled = self._readable_again | gone
         if settled:
-            given = {"ids": list(settled), "read_at": max(settled.values())}
+            given = {"ids": list(settled), "read_at": list(settled.values())}
             self.run("rejected_clear", given)
 
     def _made(self, batch: Iterable[Sighting], rejected: list[Rejection]) -> list[Made]:

@@ -75,8 +75,15 @@ def standing(
     )
 
 
-def standings(connection: Connection, since: datetime | None = None) -> list[tuple[Coverage, Standing]]:
-    """Every resource of every account that was ever read, with its newest certificate (see `latest`), in that order."""
+def standings(
+    connection: Connection, since: datetime | None = None, until: datetime | None = None
+) -> list[tuple[Coverage, Standing]]:
+    """Every resource of every account that was ever read, with its newest certificate (see `latest`), in that order.
+
+    Args:
+        since, until: as in `standing`.
+    """
     return [
-        (one, standing(connection, one.provider, one.account, one.resource, since=since)) for one in latest(connection)
+        (one, standing(connection, one.provider, one.account, one.resource, since=since, until=until))
+        for one in latest(connection)
     ]

@@ -28,14 +28,23 @@ class OpenDay:
 
 
 def open_objects(
-    connection: Connection, account: Account, spec: ResourceSpec, outside: Window
+    connection: Connection,
+    account: Account,
+    spec: ResourceSpec,
+    outside: Window,
+    *,
+    vanished_since: datetime | None = None,
 ) -> list[tuple[str, datetime]]:
-    """Ids and creation times of stored objects that may still change and were not created in `outside`."""
-    if spec.status_column is None or not spec.open_statuses:
+    """Ids and creation times of stored objects that may still change and were not created in `outside`.
+
+    Args:
+        vanished_since: with those that vanished from this moment on while they were open; None: none that vanished.
+    """
+    if spec.status_column is None or not (spec.open_statuses or spec.final_statuses):
         return []
     found = _ask(
         connection, "open_objects", spec, account,
-        statuses=sorted(spec.open_statuses), start=outside.start, end=outside.end,
+        start=outside.start, end=outside.end, vanished_since=vanished_since,
     )  # fmt: skip
     return [(row[0], row[1]) for row in found]
 
@@ -44,7 +53,7 @@ def open_days(connection: Connection, account: Account, spec: ResourceSpec, wind
     """The days of the window on which something was created, newest first."""
     found = _ask(
         connection, "open_days", spec, account,
-        statuses=sorted(spec.open_statuses), start=window.start, end=window.end,
+        start=window.start, end=window.end,
     )  # fmt: skip
     return [OpenDay(*row) for row in found]
 
@@ -91,4 +100,9 @@ def _ask(connection: Connection, name: str, spec: ResourceSpec, account: Account
         created=sql.Identifier(spec.created_column),
         status=sql.Identifier(spec.status_column or "object_id"),
     )
-    return driver_connection(connection).execute(statement, {"account": account.account} | values).fetchall()
+    always = {
+        "account": account.account,
+        "open_statuses": sorted(spec.open_statuses),
+        "final_statuses": sorted(spec.final_statuses) or None,
+    }
+    return driver_connection(connection).execute(statement, always | values).fetchall()

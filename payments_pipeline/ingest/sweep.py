@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -25,6 +25,8 @@ from payments_pipeline.ingest.watermarks import OVERLAP, follow, handled, progre
 from payments_pipeline.ingest.windows import SECOND, whole_second
 from payments_pipeline.providers.base import Account, ChangeFeed, Clock, Provider, Window
 
+VANISHED_AGAIN = timedelta(days=7)
+"""An object that vanished while it was open is asked for again for so long: who said so may have been wrong."""
 REJECTED_AGAIN = 1_000
 """Objects that could not be read before, asked for again in one sweep."""
 
@@ -75,7 +77,7 @@ def sweep(
     """
     fetches = Fetches(engine, provider, account, as_of, run_id, clock, keep_raw)
     with engine.begin() as connection:
-        assert_same_mode(connection, account, [resource])
+        assert_same_mode(connection, account)
     start = stretched(fetches, resource, window.start)
     reachable = fetches.reachable(resource, Window(start, window.end))
     began = clock()
@@ -86,7 +88,8 @@ def sweep(
     with engine.begin() as connection:
         if listed.complete:
             follow(connection, account, resource, reachable, run_id=run_id, at=clock())
-        still_open = open_objects(connection, account, fetches.spec(resource), reachable)
+        spec = fetches.spec(resource)
+        still_open = open_objects(connection, account, spec, reachable, vanished_since=began - VANISHED_AGAIN)
     rejected = fetches.rejected_before(resource, began, REJECTED_AGAIN)
     again = fetches.again(resource, {*rejected, *(object_id for object_id, _created in still_open)})
     listed = _counted(fetches, resource, listed, before, began)

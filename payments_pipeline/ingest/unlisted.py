@@ -46,10 +46,12 @@ def ask_for_unlisted(
     """
     listed = Window(window.start, min(window.end, started_at.replace(microsecond=0)))
     ids = _unlisted(staged, tally, listed)
-    answers = read_singly(resource, ids[:ASKED_AT_MOST], clock=clock, threads=THREADS)
+    answers = read_singly(
+        resource, ids[:ASKED_AT_MOST], clock=clock, threads=THREADS, suspects=staged.rejected_before
+    )  # fmt: skip
     for answer in answers:
         if answer.error is not None:
-            tally.error = answer.error
+            tally.fail(answer)
         elif answer.page is None:
             staged.gone[answer.object_id] = answer.read_at
         else:

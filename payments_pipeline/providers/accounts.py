@@ -99,15 +99,13 @@ def identified(providers: Sequence[ConfiguredProvider]) -> list[Identified]:
 def _own(settings: Settings, provider: str) -> Iterable[ConfiguredAccount]:
     key = getattr(settings, f"{provider}_api_key")
     if key is not None:
-        expected = settings.stripe_account if provider == "stripe" else None
+        expected = getattr(settings, f"{provider}_account")
         yield ConfiguredAccount(provider, DEFAULT_LABEL, settings, key, expected)
 
 
 def _added(settings: Settings, one: ProviderAccount) -> ConfiguredAccount:
-    values: dict[str, Any] = {"api_key": one.api_key}
+    values: dict[str, Any] = {"api_key": one.api_key, "account": one.account}
     match one.provider:
-        case "stripe":
-            values["account"] = one.account
         case "nowpayments":
             values |= {"email": one.email, "password": one.password}
         case "okx":

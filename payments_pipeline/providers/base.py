@@ -72,6 +72,8 @@ class ResourceSpec:
             are filled by the load path.
         status_column: which column tells the object's state; None: the object has none.
         open_statuses: raw statuses in which the object may still change; it is read again until it leaves them.
+        final_statuses: in place of these where the provider may add statuses: in any other status, one never heard of
+            included, the object may still change.
         event_types: types of the provider's event feed that announce a change, e.g. ``payment_intent.*``; empty where
             the provider has no feed or never tells.
         created_column: which column holds the provider's creation time, by which windows select.
@@ -87,6 +89,7 @@ class ResourceSpec:
     columns: tuple[str, ...]
     status_column: str | None = "status"
     open_statuses: frozenset[str] = frozenset()
+    final_statuses: frozenset[str] = frozenset()
     event_types: tuple[str, ...] = ()
     created_column: str = "created_at"
     history: timedelta | None = None

@@ -85,7 +85,16 @@ def failure(
         headers: of the answer; Retry-After and Date are read, any case if the mapping allows it.
         key_hint: which settings hold the credentials, e.g. ``STRIPE_API_KEY``.
     """
-    place = f"{system} {where}"
+    made = _failure(
+        status, system=system, place=f"{system} {where}", message=message, headers=headers, key_hint=key_hint
+    )
+    made.status = status
+    return made
+
+
+def _failure(
+    status: int, *, system: str, place: str, message: str, headers: Mapping[str, str], key_hint: str
+) -> PaymentsPipelineError:
     words = f": {message}" if message else ""
     if status in {401, 403}:
         return CredentialsError(
@@ -101,11 +110,13 @@ def failure(
             retry_after=retry_after(headers),
         )
     if status == 404:  # noqa: PLR2004
-        return NotFoundError(
+        missing = NotFoundError(
             f"{system} does not have this (404){words}.",
             where=place,
             remedy="Check the base address and the id.",
         )
+        missing.words = message
+        return missing
     return ResponseError(
         f"{system} answered {status}{words}.",
         where=place,

@@ -12,6 +12,7 @@ from payments_pipeline.errors import WrongAccountError
 from payments_pipeline.providers.base import Account
 
 FINGERPRINT_DIGITS = 8
+FINGERPRINTS = ("np_", "okx_")
 DEFAULT_LABEL = "default"
 """The name of the account that a provider's own variables (STRIPE_API_KEY, …) configure."""
 
@@ -19,6 +20,11 @@ DEFAULT_LABEL = "default"
 def key_fingerprint(prefix: str, key: str) -> str:
     """A short, stable account id made from a key: ``np_1a2b3c4d``. It does not give the key away."""
     return f"{prefix}_{sha256(key.encode()).hexdigest()[:FINGERPRINT_DIGITS]}"
+
+
+def is_fingerprint(account: str) -> bool:
+    """Whether an account id was made by `key_fingerprint`, not told by the provider."""
+    return account.startswith(FINGERPRINTS)
 
 
 def credentials_hint(label: str, variables: str) -> str:

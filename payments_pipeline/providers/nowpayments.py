@@ -6,9 +6,12 @@ Belongs here: paging, tokens and the traps of this API. Does not belong here: fi
 
 from __future__ import annotations
 
+import re
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +38,8 @@ TOKEN_LIFE = timedelta(minutes=4, seconds=30)
 """Tokens live five minutes; ours is renewed before that, and on 401 in any case."""
 KEY_HINT = "NOWPAYMENTS_API_KEY, NOWPAYMENTS_EMAIL and NOWPAYMENTS_PASSWORD"
 LIST_PATH = "/v1/payment/"
+GONE = re.compile(r"(?<![/\w])payment\b(?!/)[^/]*\bnot found\b", re.IGNORECASE)
+"""NOWPayments' words for a payment it does not have; a path it does not know is ``Cannot GET /v1/…``."""
 
 
 class NowPaymentsProvider:
@@ -142,37 +147,64 @@ class Payments:
         )
 
     def _pass(self, window: Window, seen: set[str]) -> Generator[Page, None, bool]:
-        """Yields what `seen` does not hold yet. Returns whether all that the list counts was seen."""
-        number = 0
-        largest: int | None = None
+        """Yields what `seen` does not hold yet. Returns whether all that the list counts was seen.
+
+        A total that is reached before `pagesCount` is (some servers give the page's length) is believed no more: the
+        list then ends with an empty page.
+        """
+        number, largest, believed = 0, 0, True
+        told: set[str] = set()
         while True:
             read_at = self._clock()
-            answer = self._session.get_list(_query(window, self._page_size, number))
+            answer = self._session.get_list(_query(_whole_days(window), self._page_size, number))
             objects = _objects(answer)
-            fresh = _unseen(objects, seen)
-            yield Page([obj for obj in fresh if _inside(obj, window)], read_at)
+            news = _unseen(objects, told)
+            yield Page([obj for obj in _unseen(news, seen) if _inside(obj, window)], read_at)
             total, last = _count(answer.get("total")), _count(answer.get("pagesCount"))
-            largest = total if largest is None or total is None else max(largest, total)
-            complete = total is not None and len(seen) >= total
-            # Without fresh objects a page is behind the end, or one that a server repeats for lack of a next one.
-            if complete or (not fresh and (not objects or last is None or number + 1 >= last)):
-                return total is None or (complete and total == largest)
+            behind = last is None or number + 1 >= last
+            complete = total is not None and len(told) >= total
+            believed = believed and total is not None and (behind or not complete)
+            largest = max(largest, total or 0)
+            # Without news a page is behind the end, or one that a server repeats for lack of a next one.
+            if not objects or (behind and not news) or (believed and complete and last is not None):
+                return complete and total == largest if believed else behind
             number += 1
 
     def read(self, object_id: str) -> Page | None:
-        """The payment as it is now; None when NOWPayments does not have it. Parent and origin are not told here."""
+        """The payment as it is now, in the list's words; None when NOWPayments says it has none.
+
+        Raises:
+            ResponseError: another 404, or another payment, than that: who answers is not NOWPayments.
+        """
         read_at = self._clock()
         try:
             payment = self._session.get(f"/v1/payment/{quote(object_id, safe='')}")
-        except NotFoundError:
-            return None
+        except NotFoundError as error:
+            if GONE.search(error.words):
+                return None
+            raise
         if not isinstance(payment, Mapping) or listing_key(payment, "payment_id") != object_id:
             raise ResponseError(
                 "The answer is not the payment asked for.",
                 where=f"nowpayments GET /v1/payment/{object_id}",
                 remedy="Check NOWPAYMENTS_API_BASE.",
             )
-        return Page([payment], read_at)
+        return Page([self._as_listed(payment)], read_at)
+
+    def _as_listed(self, single: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The payment from the list, which alone tells parent and origin; `single` where the list lacks it.
+
+        Asked for by its second; a server that reads dates by the day has it in the list of that day.
+        """
+        try:
+            second = payment_fields(single).moment("created_at").replace(microsecond=0)
+        except MalformedObjectError:
+            return single
+        window = Window(second, second + timedelta(seconds=1))
+        near = _objects(self._session.get_list(_query(window, self._page_size, 0)))
+        day = (obj for page in self.pages(window) for obj in page.objects)
+        wanted = listing_key(single, "payment_id")
+        return next((obj for obj in chain(near, day) if listing_key(obj, "payment_id") == wanted), single)
 
     def object_id(self, obj: Mapping[str, Any]) -> str:
         return payment_fields(obj).id
@@ -191,6 +223,8 @@ class _Session:
         self._clock = clock
         self._token: str | None = None
         self._token_since = datetime.min.replace(tzinfo=UTC)
+        # Payments are read by id in several threads, and a log-in may end the token before it.
+        self._renewing = threading.Lock()
 
     def get(self, path: str) -> Any:
         return self._http.request("GET", path, headers=self._key)
@@ -201,30 +235,31 @@ class _Session:
         Raises:
             CredentialsError: a token that was just issued, or the key, is refused.
         """
-        renewed = self._renew_token_if_old()
+        token, renewed = self._living_token()
         try:
-            answer = self._list(params)
+            answer = self._list(params, token)
         except CredentialsError:
             if renewed or self._login is None:
                 raise
-            self._log_in()
-            answer = self._list(params)
+            answer = self._list(params, self._living_token(refused=token)[0])
         if not isinstance(answer, Mapping):
             raise _not_a_list()
         return answer
 
-    def _list(self, params: Mapping[str, Any]) -> Any:
-        token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        return self._http.request("GET", LIST_PATH, params=params, headers=self._key | token)
+    def _list(self, params: Mapping[str, Any], token: str | None) -> Any:
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._http.request("GET", LIST_PATH, params=params, headers=self._key | bearer)
 
-    def _renew_token_if_old(self) -> bool:
-        if self._login is None or (self._token and self._clock() - self._token_since < TOKEN_LIFE):
-            return False
-        self._log_in()
-        return True
+    def _living_token(self, refused: str | None = None) -> tuple[str | None, bool]:
+        """A token that is neither old nor the refused one, and whether this call logged in for it."""
+        with self._renewing:
+            young = self._token is not None and self._clock() - self._token_since < TOKEN_LIFE
+            if self._login is None or (young and self._token != refused):
+                return self._token, False
+            self._log_in()
+            return self._token, True
 
     def _log_in(self) -> None:
-        self._token = None
         since = self._clock()
         answer = self._http.request("POST", "/v1/auth", headers=self._key, json=self._login)
         token = answer.get("token") if isinstance(answer, Mapping) else None
@@ -238,20 +273,22 @@ class _Session:
 
 
 def _query(window: Window, page_size: int, number: int) -> dict[str, Any]:
-    """Whole days around the window, because servers differ in how finely they read dates; `_inside` cuts exactly.
-
-    Oldest first with a fixed end, so that new payments are added behind the pages already read.
-    """
-    first = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    last = window.end.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    """Oldest first with a fixed end, so that new payments are added behind the pages already read."""
     return {
         "limit": page_size,
         "page": number,
         "sortBy": "created_at",
         "orderBy": "asc",
-        "dateFrom": first.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "dateTo": last.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "dateFrom": window.start.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "dateTo": window.end.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
     }
+
+
+def _whole_days(window: Window) -> Window:
+    """Around the window, because servers differ in how finely they read dates; `_inside` cuts exactly."""
+    first = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    last = window.end.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(first, last + timedelta(days=1))
 
 
 def _objects(answer: Mapping[str, Any]) -> Sequence[Any]:

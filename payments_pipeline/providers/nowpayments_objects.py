@@ -40,10 +40,8 @@ PAYMENTS = ResourceSpec(
         "updated_at",
         "expires_at",
     ),
-    # Not expired: a late deposit can revive it, which the sweep's list finds by its updated_at; but most never pay.
-    open_statuses=frozenset(
-        {"waiting", "confirming", "confirmed", "sending", "spending", "partially_paid", "wrong_asset_confirmed"}
-    ),
+    # Expired: a late deposit can revive it, which the sweep's list finds by its updated_at; but most never pay.
+    final_statuses=frozenset({"finished", "failed", "refunded", "expired", "cancelled", "canceled"}),
     grain=timedelta(days=1),
 )
 NOWPAYMENTS_SPECS: tuple[ResourceSpec, ...] = (PAYMENTS,)

@@ -22,6 +22,8 @@ from payments_pipeline.providers.okx_client import KEY_HINT, OkxClient
 from payments_pipeline.providers.okx_objects import DEPOSITS, deposit_fields, deposit_row
 
 PAGE_SIZE = 100
+SHORTEST_PAGE = 10
+"""No server has pages of fewer deposits of its own accord, unless it disregards the limit asked for."""
 HISTORY = ("private_get_asset_deposit_history", "/api/v5/asset/deposit-history")
 CONFIG = ("private_get_account_config", "/api/v5/account/config")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,6 +126,7 @@ class Deposits:
             TransientError: retries are used up. PermanentError: nobody should retry.
         """
         seen: set[str] = set()
+        longest = 0
         after = _milliseconds(window.end, up=True)
         first = _milliseconds(window.start)
         while True:
@@ -135,6 +138,9 @@ class Deposits:
             yield Page([deposit for deposit in fresh if _inside(deposit, window)], read_at)
             if not fresh or min(times) < first:
                 return
+            if min(times) == max(times) and len(deposits) >= longest:
+                return self._check_last(len(deposits), times[0], longest)
+            longest = max(longest, len(deposits))
             after = min(times) + 1
 
     def _check_progress(self, deposits: Sequence[Any], times: Sequence[int], after: int) -> None:
@@ -150,11 +156,23 @@ class Deposits:
             elif min(times) == max(times) and len(deposits) > 1:
                 problem = f"a full page shares one ts ({times[0]}), so what lies behind it can't be reached"
         if problem is not None:
-            raise ResponseError(
-                f"The deposit history can't be read to its end: {problem}.",
-                where=f"okx GET {HISTORY[1]}",
-                remedy="Check OKX_API_BASE; on OKX itself ask their support for these deposits, and report this.",
-            )
+            raise _endless(problem)
+
+    def _check_last(self, length: int, ts: int, longest: int) -> None:
+        """Refuse a page of one ts that nothing proves to be all of its ts: the server's own pages may be that short.
+
+        A page before it that was longer proves it. The first page of all can only be the oldest ts of the account: then
+        nothing is older, and a server that keeps to a limit sends one deposit where one is asked for.
+
+        Args:
+            longest: length of the longest page before; 0: there is none.
+        """
+        if not longest and length < SHORTEST_PAGE:
+            older = self._client.call(*HISTORY, {"after": str(ts), "limit": str(self._page_size)})
+            first = self._client.call(*HISTORY, {"after": str(ts + 1), "limit": "1"})
+            if not older and len(first) <= 1:
+                return
+        raise _endless(f"a page of {length} shares one ts ({ts}), and what lies behind it may be cut off")
 
     def read(self, object_id: str) -> Page | None:
         """The deposit as it is now; None when OKX does not have it."""
@@ -174,6 +192,14 @@ class Deposits:
 
     def row(self, obj: Mapping[str, Any]) -> tuple[Any, ...]:
         return deposit_row(obj)
+
+
+def _endless(problem: str) -> ResponseError:
+    return ResponseError(
+        f"The deposit history can't be read to its end: {problem}.",
+        where=f"okx GET {HISTORY[1]}",
+        remedy="Check OKX_API_BASE; on OKX itself ask their support for these deposits, and report this.",
+    )
 
 
 def _uid(rows: Sequence[Any]) -> str:

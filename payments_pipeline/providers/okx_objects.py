@@ -29,8 +29,8 @@ DEPOSITS = ResourceSpec(
         "from_address",
         "created_at",
     ),
-    # Only 2 is final; what is suspended, frozen or intercepted may still be released.
-    open_statuses=frozenset({"0", "1", "8", "11", "12", "13", "14", "17"}),
+    # What is suspended, frozen or intercepted may still be released, and OKX adds states.
+    final_statuses=frozenset({"2"}),
 )
 OKX_SPECS: tuple[ResourceSpec, ...] = (DEPOSITS,)
 
@@ -57,6 +57,7 @@ def deposit_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
         # Which name a coin's memo goes by differs: tag (XRP), pmtId (Monero), memo (TON).
         fields.text_or_none("tag", "pmtId", "memo"),
         fields.text_or_none("txId"),
-        fields.text_or_none("from"),
+        # Both are there only where the money came from another account of the exchange: who sent it, or its withdrawal.
+        fields.text_or_none("from", "fromWdId"),
         fields.moment("ts"),
     )

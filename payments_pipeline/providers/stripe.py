@@ -6,6 +6,7 @@ Belongs here: one configured account. Does not belong here: a call (stripe_calls
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -14,7 +15,13 @@ from typing import Any
 import stripe
 
 from payments_pipeline.config import Settings
-from payments_pipeline.errors import ConfigurationError, CredentialsError, ResponseError, WrongAccountError
+from payments_pipeline.errors import (
+    ConfigurationError,
+    CredentialsError,
+    NotFoundError,
+    ResponseError,
+    WrongAccountError,
+)
 from payments_pipeline.providers.base import Account, ChangePage, Clock, Resource, Window
 from payments_pipeline.providers.http import Sleep
 from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, mode_of_key
@@ -25,6 +32,8 @@ from payments_pipeline.providers.stripe_lists import StripeList
 from payments_pipeline.providers.stripe_resources import stripe_resources
 
 UNIDENTIFIED = "default"
+NAMED_ACCOUNT = re.compile(r"\bon account '(acct_\w+)'")
+"""In Stripe's refusal of a call that a restricted key may not make."""
 Json = dict[str, Any]
 
 
@@ -82,10 +91,12 @@ class StripeProvider:
     def identify(self) -> Account:
         """Who the key belongs to, by GET /v1/account; the mode is the key's (the account object has none).
 
-        A server without that call, or a restricted key that may not use it, gives STRIPE_ACCOUNT, else ``default``.
+        A server that says it has no such call gives STRIPE_ACCOUNT, else ``default``; a restricted key that may not
+        use it gives the account that the refusal names if one is expected, else ``default``.
 
         Raises:
             CredentialsError: the key is refused, or may not tell which account it is for while one is expected.
+            ResponseError: the answer is not an account; nothing is taken for granted.
             WrongAccountError: it is another account than STRIPE_ACCOUNT. TransientError: retries are used up.
         """
         answer = self._account()
@@ -114,10 +125,21 @@ class StripeProvider:
     def _account(self) -> Json:
         try:
             answer = self._calls.get("/v1/account")
-        except ResponseError:
+        except NotFoundError:
             return {}
         except CredentialsError as error:
-            if isinstance(error.__cause__, stripe.PermissionError) and self.expected_account is None:
+            if not isinstance(error.__cause__, stripe.PermissionError):
+                raise
+            if self.expected_account is None:
                 return {}
-            raise
-        return answer if isinstance(answer, dict) else {}
+            named = NAMED_ACCOUNT.search(error.__cause__.user_message or "")
+            if named is None:
+                raise
+            return {"id": named[1]}
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str) or not answer["id"]:
+            raise ResponseError(
+                "Stripe's answer is not an account.",
+                where="stripe GET /v1/account",
+                remedy="Check STRIPE_API_BASE: a proxy or another service seems to answer there.",
+            )
+        return answer

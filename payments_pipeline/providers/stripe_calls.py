@@ -8,17 +8,27 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import orjson
 import requests
 import stripe
 
-from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, ResponseError, TransientError
+from payments_pipeline.errors import (
+    ConfigurationError,
+    GoneError,
+    NotFoundError,
+    PaymentsPipelineError,
+    ResponseError,
+    TransientError,
+)
 from payments_pipeline.providers.http import Sleep, failure, parse_json, redact, retry_after, retrying
 from payments_pipeline.providers.limiter import RateLimiter
 from payments_pipeline.providers.stripe_http import BodyKeeper
 
 Answer = TypeVar("Answer")
+NO_ROUTE = "404: Not Found"
+"""All that servers on aiohttp, among them API-compatible ones, say of a path they do not know."""
 LIMITED_REASON = "Stripe-Rate-Limited-Reason"
 
 
@@ -59,7 +69,9 @@ class StripeCalls:
         """The parsed body of one GET.
 
         Raises:
-            TransientError, CredentialsError, NotFoundError, ResponseError: see `http.HttpClient.request`.
+            TransientError, CredentialsError, ResponseError: see `http.HttpClient.request`.
+            GoneError: Stripe says that it has no such object. NotFoundError: an API-compatible server does not know
+            the path. Any other 404, a proxy's page or nothing at all, is a plain ResponseError.
         """
         return self.answer(path, parsed, params)
 
@@ -85,14 +97,15 @@ class StripeCalls:
             limited = error.code == "rate_limit" or isinstance(error, stripe.RateLimitError)
             if limited and limiter is not None:
                 _slow_down(limiter, error)
-            raise failure(
+            made = failure(
                 429 if limited else error.http_status or 0,
                 system="stripe",
                 where=where,
                 message=redact(error.user_message or "", [self._api_key]),
                 headers=error.headers or {},
                 key_hint=self._key_hint,
-            ) from error
+            )
+            raise (_sorted_404(made, error, path) if isinstance(made, NotFoundError) else made) from error
         return read(self._http.take(), f"stripe {where}")
 
     @staticmethod
@@ -119,6 +132,30 @@ def parsed(body: bytes, where: str) -> Any:
         # orjson refuses a whole page over one lone surrogate or 20-digit integer; the standard module lets the
         # page through, and the one object is rejected where it is read.
         return parse_json(body, where=where)
+
+
+def _sorted_404(made: NotFoundError, error: stripe.StripeError, path: str) -> ResponseError:
+    """By the server's own words; `resource_missing` is Stripe's code, other servers say less."""
+    body = error.json_body.get("error") if isinstance(error.json_body, dict) else None
+    kind: type[ResponseError] = ResponseError
+    if isinstance(body, dict):
+        kind = GoneError if _says_gone(body, path) else NotFoundError
+    elif (error.http_body or "").strip() == NO_ROUTE:
+        kind = NotFoundError
+    sorted_out = kind(made.what, where=made.where, remedy=made.remedy)
+    sorted_out.status = made.status
+    return sorted_out
+
+
+def _says_gone(body: Mapping[str, Any], path: str) -> bool:
+    words = str(body.get("message") or "").lower()
+    if "similar object exists in" in words:  # it is there, in the other mode
+        return False
+    if body.get("code") == "resource_missing":
+        return True
+    names = [unquote(part).lower() for part in path.split("/")[3:]]
+    no_such = words.startswith("no such") and any(name and name in words for name in names)
+    return body.get("type") == "invalid_request_error" and (no_such or words == "not found")
 
 
 def _endpoint(path: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from payments_pipeline.errors import (
+    GoneError,
     MalformedObjectError,
     NotFoundError,
     PaymentsPipelineError,
@@ -114,7 +115,7 @@ class StripeList:
             if one.livemode is not expected:
                 self.check_mode({"id": one.id, "livemode": one.livemode})
         ids = [one.id for one in answer.glances]
-        return Page([], read_at, answer.slices()), bool(more) if more is not None else len(ids) >= PAGE_LIMIT, ids
+        return Page([], read_at, answer.slices()), _more(more, ids), ids
 
     def _filtered(self, created: Mapping[str, int], params: Mapping[str, Any], read: Read) -> Iterator[Page]:
         """Pages with a filter on `created`; all pages where the server refuses that filter.
@@ -176,8 +177,7 @@ class StripeList:
                 where=f"stripe GET {self._path}",
                 remedy="Check STRIPE_API_BASE: another service seems to answer there.",
             )
-        more = answer.get("has_more")
-        return objects, bool(more) if more is not None else len(objects) >= PAGE_LIMIT
+        return objects, _more(answer.get("has_more"), objects)
 
     def _cursor(self, ids: Sequence[str], cursors: set[str]) -> str:
         """The id to go on after; a cursor seen before would mean an endless list."""
@@ -190,6 +190,25 @@ class StripeList:
             )
         cursors.add(last)
         return last
+
+
+def single(calls: StripeCalls, path: str, object_id: str, **params: Any) -> Json | None:
+    """The object of this id below `path`; None when Stripe says that it has none.
+
+    Raises:
+        ResponseError: another object or none came, or a 404 that does not speak of the object.
+    """
+    try:
+        answer = calls.get(f"{path}/{quote(object_id, safe='')}", **params)
+    except GoneError:
+        return None
+    if not isinstance(answer, dict) or answer.get("id") != object_id:
+        raise ResponseError(
+            "The answer is not the object asked for.",
+            where=f"stripe GET {path}/{object_id}",
+            remedy="Check STRIPE_API_BASE: a proxy or another service seems to answer there.",
+        )
+    return answer
 
 
 class StripeResource:
@@ -215,9 +234,8 @@ class StripeResource:
         """See `base.Resource.read`."""
         params: Json = {"expand": list(self._kind.expand)} if self._kind.expand else {}
         read_at = self._clock()
-        try:
-            answer = self._calls.get(f"{self._kind.path}/{quote(object_id, safe='')}", **params)
-        except NotFoundError:
+        answer = single(self._calls, self._kind.path, object_id, **params)
+        if answer is None:
             return None
         self._list.check_mode(answer)
         return Page([self._kept(answer)], read_at)
@@ -262,6 +280,11 @@ def _inside(created: Any, first: int, end: int) -> bool:
 def _about_parameters(refused: PaymentsPipelineError) -> bool:
     """Whether the same call may be answered without its filter: 400, or a server that fell over it."""
     return getattr(refused.__cause__, "http_status", None) in {400, 422, 500}
+
+
+def _more(told: Any, objects: Sequence[Any]) -> bool:
+    """Whether a list goes on. A server that does not say may have pages of any size: only an empty one is the last."""
+    return bool(told) if told is not None else bool(objects)
 
 
 def _mode_name(livemode: bool) -> str:

@@ -13,10 +13,12 @@ from payments_pipeline.errors import NotFoundError
 from payments_pipeline.providers import stripe_objects as payments
 from payments_pipeline.providers import stripe_objects_balance as balance
 from payments_pipeline.providers import stripe_objects_customers as customers
+from payments_pipeline.providers import stripe_payout_items as items
 from payments_pipeline.providers import stripe_privacy as privacy
 from payments_pipeline.providers.base import Clock, Resource
 from payments_pipeline.providers.stripe_calls import StripeCalls
-from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, SlicedResource, StripeResource
+from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, SlicedResource, StripeResource, single
+from payments_pipeline.providers.stripe_payout_lists import PayoutItems
 from payments_pipeline.providers.stripe_reversals import TransferReversals
 
 # A charge says whether the money was captured, returned and by when a hold must be captured; other states need none.
@@ -28,6 +30,7 @@ INTENTS = Kind(
 REVERSALS = Kind(
     balance.TRANSFER_REVERSALS, "/v1/transfers", balance.reversal_row, privacy.unchanged, identity=balance.reversal_id
 )
+ITEMS = Kind(items.PAYOUT_ITEMS, "/v1/payouts", items.item_row, items.kept, identity=items.item_id)
 KINDS: tuple[Kind, ...] = (
     Kind(payments.CHARGES, "/v1/charges", payments.charge_row, privacy.charge),
     Kind(payments.REFUNDS, "/v1/refunds", payments.refund_row, privacy.refund),
@@ -67,10 +70,10 @@ class PaymentIntents(SlicedResource):
         charge_id = obj.get("latest_charge")
         if isinstance(charge_id, str) and charge_id and obj.get("status") in NEEDS_CHARGE:
             try:
-                charge = self._calls.get(f"/v1/charges/{charge_id}")
-            except NotFoundError:
+                charge = single(self._calls, "/v1/charges", charge_id)
+            except NotFoundError:  # a server without charges
                 return
-            if isinstance(charge, dict):
+            if charge is not None:
                 obj["latest_charge"] = charge
 
 
@@ -80,5 +83,6 @@ def stripe_resources(calls: StripeCalls, clock: Clock, mode: Mode) -> Mapping[st
         PaymentIntents(calls, clock, mode),
         *(SlicedResource(kind, calls, clock, mode) for kind in KINDS),
         TransferReversals(REVERSALS, calls, clock, mode),
+        PayoutItems(ITEMS, calls, clock, mode),
     ]
     return {resource.spec.name: resource for resource in resources}

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from payments_pipeline.errors import NotFoundError, PermanentError
+from payments_pipeline.errors import PermanentError
 from payments_pipeline.providers.base import Page, Window
-from payments_pipeline.providers.stripe_lists import StripeList, StripeResource
+from payments_pipeline.providers.stripe_lists import StripeList, StripeResource, single
 from payments_pipeline.providers.stripe_objects_balance import TRANSFER_CREATED
 
 
@@ -45,13 +45,14 @@ class TransferReversals(StripeResource):
             )
         path = f"{self._kind.path}/{quote(transfer_id, safe='')}"
         read_at = self._clock()
-        try:
-            reversal = self._calls.get(f"{path}/reversals/{quote(reversal_id, safe='')}", expand=["transfer"])
-            transfer = reversal.get("transfer") if isinstance(reversal, dict) else None
-            if not isinstance(transfer, dict):  # a server that ignores `expand`
-                transfer = self._calls.get(path)
-        except NotFoundError:
+        reversal = single(self._calls, f"{path}/reversals", reversal_id, expand=["transfer"])
+        if reversal is None:
             return None
+        transfer = reversal.get("transfer")
+        if not isinstance(transfer, dict):  # a server that ignores `expand`
+            transfer = single(self._calls, self._kind.path, transfer_id)
+            if transfer is None:
+                return None
         self._list.check_mode(transfer)
         return Page([_with_transfer(reversal, transfer)], read_at)
 
@@ -69,7 +70,7 @@ def _shown_reversals(transfer: Any) -> list[Any] | None:
     if not isinstance(transfer, dict) or not isinstance(transfer.get("id"), str):
         return [transfer]
     shown = transfer.get("reversals")
-    if isinstance(shown, dict) and isinstance(shown.get("data"), list) and not shown.get("has_more"):
+    if isinstance(shown, dict) and isinstance(shown.get("data"), list) and shown.get("has_more") is False:
         data: list[Any] = shown["data"]
         return data
     return [] if shown is None and transfer.get("amount_reversed") == 0 else None

@@ -14,6 +14,7 @@ from payments_pipeline.providers.stripe_objects_balance import (
     TRANSFERS,
 )
 from payments_pipeline.providers.stripe_objects_customers import CHECKOUT_SESSIONS, CUSTOMERS, EVENTS, SUBSCRIPTIONS
+from payments_pipeline.providers.stripe_payout_items import PAYOUT_ITEMS
 
 STRIPE_SPECS: tuple[ResourceSpec, ...] = (
     PAYMENT_INTENTS,
@@ -24,6 +25,7 @@ STRIPE_SPECS: tuple[ResourceSpec, ...] = (
     TRANSFERS,
     TRANSFER_REVERSALS,
     BALANCE_TRANSACTIONS,
+    PAYOUT_ITEMS,
     CHECKOUT_SESSIONS,
     SUBSCRIPTIONS,
     CUSTOMERS,

@@ -26,7 +26,7 @@ _DATES = ("last_payment_date", "payment_due_date", "subscription_renewal_date")
 
 
 class ActivateSubscription:
-    """See the module; the rule is that of the report activation_gaps, without its grace period."""
+    """See the module; the rule is that of the reports activation_gaps and wrong_tier, without their grace period."""
 
     name = "activate_subscription"
 
@@ -47,7 +47,7 @@ class ActivateSubscription:
         payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE, "as_of": as_of})
         ended = asked = None
         if payment is not None:
-            since = {"paid_at": payment["paid_at"], "tier": payment["tier"]}
+            since = {"paid_at": payment["paid_at"], "paid_until": payment["renews_at"], "tier": payment["tier"]}
             ended = _row(connection, "ended_access", user | since)
         elif "payment_id" in target:
             asked = _row(connection, "payment_states", {"payment_id": target["payment_id"]})
@@ -63,6 +63,8 @@ class ActivateSubscription:
             return _unpaid(facts["asked"])
         if (worthless := _worthless(payment, as_of)) is not None:
             return worthless
+        if payment["has_failed_refund"] and not user["has_access"]:
+            return "A refund of the payment failed after access was taken away: a person must decide."
         return _settled(user, payment, ended)
 
     def plan(self, facts: Facts, *, as_of: datetime) -> list[Facts]:

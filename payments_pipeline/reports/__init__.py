@@ -5,6 +5,7 @@ Belongs here: what a report file is and how it becomes a table. Does not belong 
 """
 
 from payments_pipeline.reports.front_matter import Report, load_reports
+from payments_pipeline.reports.look import look
 from payments_pipeline.reports.materialise import ReportResult, materialise
 
-__all__ = ["Report", "ReportResult", "load_reports", "materialise"]
+__all__ = ["Report", "ReportResult", "load_reports", "look", "materialise"]

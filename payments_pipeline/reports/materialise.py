@@ -88,7 +88,7 @@ def materialise(
                 },
             )
     except DBAPIError as error:
-        raise _translated(error, report) from error
+        raise translated(error, report) from error
     return result
 
 
@@ -141,7 +141,7 @@ def _replace_table(connection: Connection, report: Report, params: Mapping[str, 
         ),
     )
     # A colon in a name or literal of ours can't occur: names are checked, columns come from the query itself.
-    connection.execute(_query(report, select.as_string() + "\n", "\n) AS report_rows"), params)
+    connection.execute(bound_query(report, select.as_string() + "\n", "\n) AS report_rows"), params)
     table, fresh = pg.Identifier(SCHEMA, report.name), pg.Identifier(SCHEMA, f"{report.name}__next")
     for step in (
         pg.SQL("DROP TABLE IF EXISTS {}").format(table),
@@ -153,7 +153,7 @@ def _replace_table(connection: Connection, report: Report, params: Mapping[str, 
 
 
 def _columns(connection: Connection, report: Report, params: Mapping[str, Any]) -> list[str]:
-    probe = connection.execute(_query(report, "SELECT * FROM (\n", "\n) AS report_rows LIMIT 0"), params)
+    probe = connection.execute(bound_query(report, "SELECT * FROM (\n", "\n) AS report_rows LIMIT 0"), params)
     own = list(probe.keys())
     try:
         check_columns(report.key, report.columns, tuple(own))
@@ -162,7 +162,12 @@ def _columns(connection: Connection, report: Report, params: Mapping[str, Any]) 
     return own
 
 
-def _query(report: Report, before: str, after: str) -> Any:
+def bound_query(report: Report, before: str, after: str) -> Any:
+    """The report's query between two pieces of SQL of ours, ready to be executed with its parameters.
+
+    Raises:
+        ReportError: something in its comments or texts reads like a parameter that nobody declared.
+    """
     statement = text(before + report.sql + after)
     strange = sorted(statement.compile().params.keys() - report.params.keys() - {AS_OF})
     if strange:
@@ -207,7 +212,8 @@ def _result(connection: Connection, report: Report, columns: list[str], began: f
     )
 
 
-def _translated(error: DBAPIError, report: Report) -> ReportError | TransientError:
+def translated(error: DBAPIError, report: Report) -> ReportError | TransientError:
+    """What PostgreSQL said of the report's query, as an error of ours."""
     diagnosis = getattr(error.orig, "diag", None)
     message = getattr(diagnosis, "message_primary", None) or str(error.orig).splitlines()[0]
     hint = getattr(diagnosis, "message_hint", None)

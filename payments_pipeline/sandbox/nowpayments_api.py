@@ -1,7 +1,7 @@
 """NOWPayments as its REST clients see it: log-in, list, single payment, errors (PROVIDERS.md, "NOWPayments").
 
-Belongs here: its words, and its habits that break readers: ids that change type between endpoints and the text "null"
-for no figure. Does not belong here: which payments exist.
+Belongs here: its words, and its habits that break readers: ids that change type between endpoints, fields that only
+the list has, the text "null" for no figure. Does not belong here: which payments exist.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ SORTABLE = frozenset(
 )  # fmt: skip
 KNOWN = frozenset({"limit", "page", "sortBy", "orderBy", "dateFrom", "dateTo", "invoiceId"})
 ID_FIELDS = ("payment_id", "purchase_id", "parent_payment_id", "invoice_id")
+LISTED_ONLY = frozenset({"parent_payment_id", "origin_type"})
 JWT_HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
@@ -174,7 +175,8 @@ def _payment(state: NowPaymentsState, payment_id: str) -> Reply:
     payment = state.payments.get(payment_id)
     if payment is None:
         raise refuse(404, "PAYMENT_NOT_FOUND", "Payment not found")
-    return json_reply(200, _rendered(payment, str))
+    shown = _rendered(payment, str)
+    return json_reply(200, {name: value for name, value in shown.items() if name not in LISTED_ONLY})
 
 
 def _rendered(payment: Json, as_id: Any) -> Json:

@@ -69,7 +69,7 @@ def score(
             if hits:
                 unmatched.remove(hits[0])  # a second row about the same thing is one too many, and stays unmatched
         for row in unmatched:
-            told = {key: str(value) for key, value in row.items() if value is not None}
+            told = {str(key): str(value) for key, value in row.items() if value is not None}
             reports[name].false.append(told)
             lines.setdefault("unplanted", Score()).false.append({"report": name, **told})
     return reports, dict(sorted(lines.items()))

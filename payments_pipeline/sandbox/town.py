@@ -6,14 +6,19 @@ Belongs here: making one row of the application's tables. Does not belong here: 
 
 from __future__ import annotations
 
+import hashlib
 import random
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from payments_pipeline.sandbox.identities import Identities
+from payments_pipeline.sandbox.objects import Json
 from payments_pipeline.sandbox.plans import CURRENCY_WEIGHTS, TIERS, Row, paid_until, price_list
 from payments_pipeline.sandbox.state import SandboxState
+from payments_pipeline.sandbox.stripe_events import FEED_SECONDS
+from payments_pipeline.sandbox.stripe_events import event as stripe_event
 
 # In the order of their foreign keys.
 TABLES = (
@@ -27,6 +32,7 @@ SETTLED_AFTER = {
     "nowpayments": timedelta(minutes=12),
     "okx": timedelta(minutes=10),
 }
+_LIKE_A_CARD = SETTLED_AFTER["stripe"]
 _WEBHOOK_LAG = timedelta(seconds=2)
 _PROCESSING = timedelta(seconds=3)
 _HEADERS = {"content-type": "application/json"}
@@ -40,10 +46,17 @@ class Town:
         self.rng = random.Random(seed)
         self.as_of = as_of.replace(microsecond=0)
         self.state = SandboxState()
+        # The providers' time runs on from the town's present: Stripe's feed of events goes back 30 days from there.
+        ahead = self.as_of - self.state.clock()
+        self.state.clock = lambda: datetime.now(UTC) + ahead
         self.ids = Identities(self.rng)
         self.tables: dict[str, list[Row]] = {table: [] for table in TABLES}
         self.tables["plans"].extend(price_list(self.ago(days=900)))
         self.hosts: list[Row] = []
+        # Ids of charges and balance transactions that Stripe keeps out of its weekly payouts (settlement.py).
+        self.kept_back: set[str] = set()
+        # How often something was planted that concerns a whole provider, and so can be planted only once for each.
+        self.turns: Counter[str] = Counter()
         self._plans = {(p["tier"], p["period"], p["currency"]): p for p in self.tables["plans"]}
 
     # Time and choice
@@ -92,7 +105,7 @@ class Town:
     def payment(self, user: Row | None, provider: str, ref: str | None, status: str, **columns: Any) -> Row:
         """The application's record of a payment; needs amount, currency and created_at among `columns`."""
         created = columns["created_at"]
-        processed = created + SETTLED_AFTER[provider] + _WEBHOOK_LAG + _PROCESSING
+        processed = created + SETTLED_AFTER.get(provider, _LIKE_A_CARD) + _WEBHOOK_LAG + _PROCESSING
         confirmed = processed if status in _CONFIRMED else None
         row = {
             "id": self._next("payment_transactions"),
@@ -174,15 +187,32 @@ class Town:
         }
         return self._add("subscription_events", row)
 
-    def webhook(self, payment: Row, status: str = "completed", *, valid: bool = True, error: str | None = None) -> Row:
-        """A provider's call about `payment`, as the inbox recorded it."""
+    def webhook(
+        self,
+        payment: Row,
+        status: str = "completed",
+        *,
+        valid: bool = True,
+        error: str | None = None,
+        at: datetime | None = None,
+        kind: str | None = None,
+    ) -> Row:
+        """A provider's call about `payment`, as the inbox recorded it; of Stripe the feed has the event, too.
+
+        Args:
+            at: when it came, if not seconds after the money. kind: type of the event, if not that of success.
+        """
         provider = payment["payment_method"]
-        at = payment["created_at"] + SETTLED_AFTER[provider] + _WEBHOOK_LAG
+        at = at or payment["created_at"] + SETTLED_AFTER.get(provider, _LIKE_A_CARD) + _WEBHOOK_LAG
+        kind = kind or _WEBHOOK_TYPES.get(provider, "payment.completed")
+        made = self.told_by_stripe(payment["transaction_id"], kind, at) if provider == "stripe" else None
+        if made is not None:
+            made["pending_webhooks"] = min(made["pending_webhooks"], 0 if valid and status == "completed" else 1)
         row = {
             "id": self._next("webhook_logs"),
             "payment_method": provider,
-            "webhook_type": _WEBHOOK_TYPES[provider],
-            "webhook_data": {"id": f"evt_{payment['id']}", "object": payment["transaction_id"]},
+            "webhook_type": kind,
+            "webhook_data": _payload(payment, kind),
             "headers": _HEADERS,
             "signature": f"t={int(at.timestamp())},v1={payment['id']:064x}",
             "signature_valid": valid,
@@ -195,6 +225,23 @@ class Town:
             "processed_at": at + _PROCESSING if status in {"completed", "failed"} else None,
         }
         return self._add("webhook_logs", row)
+
+    def told_by_stripe(self, intent_id: str | None, kind: str, at: datetime, *, pending: int = 1) -> Json | None:
+        """The event of type `kind` about this PaymentIntent in Stripe's feed, made if need be.
+
+        None: the feed does not go back so far, or Stripe has no such intent.
+        """
+        stripe = self.state.stripe
+        intent = stripe.payment_intents.get(intent_id or "")
+        if intent is None or at <= self.as_of - timedelta(seconds=FEED_SECONDS):
+            return None
+        event_id = _event_id(intent["id"], kind)
+        if event_id not in stripe.events:
+            stripe.events[event_id] = stripe_event(
+                event_id, kind, intent, created=int(at.timestamp()), api_version=stripe.api_version,
+                livemode=stripe.livemode, pending_webhooks=pending,
+            )  # fmt: skip
+        return stripe.events[event_id]
 
     def booking(self, customer: Row, starts: datetime, price: Decimal, currency: str, **columns: Any) -> Row:
         """An hour with one of the town's hosts."""
@@ -245,3 +292,19 @@ class Town:
             row.update(columns)
         self.tables[table].append(row)
         return row
+
+
+def _event_id(ref: str, kind: str) -> str:
+    """One event a thing that happens, however often it is delivered."""
+    return "evt_" + hashlib.blake2b(f"{ref} {kind}".encode(), digest_size=12).hexdigest()
+
+
+def _payload(payment: Row, kind: str) -> Json:
+    """The body as each provider words it, as far as an inbox needs it to know what is meant."""
+    provider, ref = payment["payment_method"], payment["transaction_id"]
+    if provider == "nowpayments":
+        return {"payment_id": ref, "payment_status": kind, "order_id": str(payment["id"])}
+    if provider == "okx":
+        return {"depId": ref, "txId": payment["tx_hash"]}
+    event_id = _event_id(f"{provider} {payment['id']}" if ref is None else ref, kind)
+    return {"id": event_id, "object": "event", "type": kind, "data": {"object": {"id": ref}}}

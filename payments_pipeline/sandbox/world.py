@@ -6,17 +6,20 @@ how one resident lives (residents.py) or one thing goes wrong (faults/).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from payments_pipeline.sandbox.faults import FAULTS, Fault
+from payments_pipeline.sandbox.faults.webhooks import broken_webhooks
+from payments_pipeline.sandbox.oracle import events
 from payments_pipeline.sandbox.plans import Row
 from payments_pipeline.sandbox.residents import SHARES, visitor
+from payments_pipeline.sandbox.settlement import settle
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline.sandbox.town import TABLES, Town
 
@@ -25,6 +28,8 @@ LEAST = 2
 USERS_PER_PLANTING = 400
 # One host for so many users.
 USERS_PER_HOST = 50
+# What labels name as their fault that were read off the providers' objects (oracle.py), whoever put those there.
+EVENT = "provider_event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Label:
     """Truth about one row of one report.
 
     Attributes:
-        line: line of the failure catalogue, e.g. ``E1``. fault: the fault's name.
+        line: line of the failure catalogue, e.g. ``E1``. fault: the fault's name, or EVENT.
         report: the report's name.
         key: a row is meant when its columns, as text, equal these.
         expected: the report must show such a row; false: it must not.
@@ -55,14 +60,22 @@ class World:
     tables: dict[str, list[Row]]
     labels: list[Label]
 
+    @property
+    def ahead_seconds(self) -> float:
+        """How far the providers' time, which runs on from `as_of`, is ahead of the wall clock."""
+        return (self.state.clock() - datetime.now(UTC)).total_seconds()
 
-def build_world(seed: int, users: int, as_of: datetime, *, only: Collection[str] | None = None) -> World:
+
+def build_world(
+    seed: int, users: int, as_of: datetime, *, only: Collection[str] | None = None, mixed: bool = False
+) -> World:
     """Build a world; the same arguments give the same world, byte for byte.
 
     Args:
         users: how many; at least half as many lead clean lives beside the faults, so small worlds come out larger.
         as_of: the world's present, UTC; cut to whole seconds.
         only: names of the faults to plant; None: all. Empty: a clean world.
+        mixed: each fault once to twice as often as else, at random.
 
     Raises:
         KeyError: `only` names a fault that is not registered.
@@ -70,7 +83,10 @@ def build_world(seed: int, users: int, as_of: datetime, *, only: Collection[str]
     faults = list(FAULTS.values()) if only is None else [FAULTS[name] for name in sorted(only)]
     town = Town(seed, as_of)
     town.hosts.extend(town.user() for _ in range(max(2, users // USERS_PER_HOST)))
-    plantings: list[Fault | None] = [fault for fault in faults for _ in range(max(LEAST, users // USERS_PER_PLANTING))]
+    times = max(LEAST, users // USERS_PER_PLANTING)
+    plantings: list[Fault | None] = [
+        fault for fault in faults for _ in range(town.rng.randint(1, 2 * times) if mixed else times)
+    ]
     clean = max(users // 2, users - len(town.hosts) - len(plantings))
     jobs = plantings + [None] * clean
     town.rng.shuffle(jobs)
@@ -80,11 +96,30 @@ def build_world(seed: int, users: int, as_of: datetime, *, only: Collection[str]
         if fault is None:
             next(lives)(town)
         else:
-            seen = fault.plant(town)
-            labels += [Label(fault.line, fault.name, item.report, item.key, item.expected) for item in seen]
+            labels += [Label(fault.line, fault.name, *sighting) for sighting in _planted(town, fault)]
     for _ in range(users - len(town.tables["users"])):
         visitor(town)
+    settle(town)
+    labels += _events(town, labels)
     return World(town.as_of, seed, town.state, town.tables, labels)
+
+
+def _events(town: Town, labels: list[Label]) -> Iterator[Label]:
+    """The providers' events that people must be told, as far as no fault speaks of them itself."""
+    said = {(label.report, *sorted(label.key.items())) for label in labels if label.expected}
+    for event in events(town.state, town.tables, town.as_of):
+        if (event.report, *sorted(event.key.items())) not in said:
+            yield Label(event.line, EVENT, event.report, event.key, expected=True)
+
+
+def _planted(town: Town, fault: Fault) -> Iterator[tuple[str, dict[str, str], bool]]:
+    """What a fault says must, or must not, be seen; of the inbox's rows that it wrote also what it left unsaid."""
+    before = len(town.tables["webhook_logs"])
+    seen = fault.plant(town)
+    said = [(item.report, item.key) for item in seen]
+    inbox = broken_webhooks(town, town.tables["webhook_logs"][before:])
+    for item in [*seen, *(item for item in inbox if (item.report, item.key) not in said)]:
+        yield item.report, item.key, item.expected
 
 
 def write_application(connection: psycopg.Connection, world: World) -> None:

@@ -26,7 +26,7 @@ def changes(**counts: int) -> FindingChanges:
 
 
 def test_a_row_becomes_a_finding_with_its_evidence(desk: Desk) -> None:
-    desk.anomaly("a", amount=Decimal("20.10"), payment_id=9)
+    desk.anomaly("a", amount=Decimal("20.10"), payment_id=9, provider_ref="pi_1")
     assert desk.refresh() == changes(opened=1)
     (finding,) = desk.findings()
     assert (finding["report"], finding["episode"], finding["status"]) == ("amiss", 1, "open")
@@ -36,7 +36,7 @@ def test_a_row_becomes_a_finding_with_its_evidence(desk: Desk) -> None:
     assert finding["opened_at"] == finding["last_seen_at"] == AS_OF
     assert finding["evidence"] == {
         "thing": "a", "provider": "stripe", "severity": "HIGH", "user_id": 7, "payment_id": 9, "amount": "20.10",
-        "currency": "USD", "count": 3, "seen_at": "2026-11-01T12:00:00+00:00",
+        "currency": "USD", "count": 3, "seen_at": "2026-11-01T12:00:00+00:00", "provider_ref": "pi_1",
     }  # fmt: skip
 
 

@@ -17,8 +17,9 @@ FILLED = (
     "recon.stripe_payment_intents, recon.stripe_refunds, recon.stripe_charges, recon.stripe_disputes, "
     "recon.stripe_payouts, recon.stripe_transfers, recon.stripe_transfer_reversals, recon.stripe_balance_transactions, "
     "recon.stripe_checkout_sessions, recon.stripe_subscriptions, recon.stripe_customers, recon.stripe_events, "
-    "recon.nowpayments_payments, recon.okx_deposits, recon.provider_transactions, public.users, public.plans, "
-    "public.payment_transactions"
+    "recon.stripe_payout_items, recon.nowpayments_payments, recon.okx_deposits, recon.provider_transactions, "
+    "public.users, public.plans, "
+    "public.payment_transactions, recon.deposit_matches, recon.deposit_match_payments"
 )
 
 

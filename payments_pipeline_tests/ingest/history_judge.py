@@ -75,6 +75,7 @@ class Judge:
                 continue
             assert found is not None, told
             assert found.shows(now), told
+        assert not self._rejected(), "what can be read again still stands aside"
         assert stored.keys() <= {(resource, object_id) for resource, object_id, _ in self._world.versions()}
 
     def certificates(self) -> list[Mapping[str, Any]]:
@@ -98,6 +99,7 @@ class Judge:
         """What the certificate's window held when its fetch began is stored as it was then, or newer."""
         skew = self._runs.skews[certificate["run_id"]]
         began = certificate["started_at"] - skew - self._runs.tolerance
+        doubted = self._rejected() if certificate["rejected"] else ()
         for resource, object_id, versions in self._world.versions():
             if not self._speaks_of(certificate, resource, object_id, versions[0]):
                 continue
@@ -105,6 +107,8 @@ class Judge:
             if place < 0:
                 continue
             key = (resource, object_id)
+            if key in doubted:
+                continue  # named as unreadable: the certificate does not speak of it
             if key not in stored:
                 may_be_absent = any(version.gone for version in versions[place:])
                 assert may_be_absent, f"{certificate}\nclaims {resource} {object_id}, which is not stored: {versions}"
@@ -165,6 +169,11 @@ class Judge:
         with self._engine.connect() as connection:
             names = {"account": self._account, "number": number}
             return [dict(row) for row in connection.execute(statement, names).mappings()]
+
+    def _rejected(self) -> set[Key]:
+        statement = text("SELECT resource, object_id FROM recon.rejected_objects WHERE account = :account")
+        with self._engine.connect() as connection:
+            return {(row.resource, row.object_id) for row in connection.execute(statement, {"account": self._account})}
 
     def _stored(self) -> dict[Key, Stored]:
         found: dict[Key, Stored] = {}

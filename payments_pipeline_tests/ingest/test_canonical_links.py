@@ -179,6 +179,24 @@ def test_a_reference_that_two_users_claim_names_both(books: Books) -> None:
     assert books.evidence() == ("ambiguous", "reference=pi_1 (users 1 and 2)")
 
 
+def test_of_two_payments_of_one_user_none_is_chosen_and_both_are_named(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1, transaction_id="pi_1")
+    books.payment(12, 1, transaction_id="pi_1")
+    books.intent()
+    assert books.link() == ("reference", "1", None)
+    assert books.evidence()[1] == "reference=pi_1 (payments 11 and 12)"
+
+
+def test_who_names_the_payment_itself_goes_before_who_names_its_charge(books: Books) -> None:
+    books.user(1)
+    books.payment(13, 1, transaction_id="pi_1")
+    books.payment(9, 1, transaction_id="ch_1")
+    books.intent(charge_id="ch_1")
+    assert books.link() == ("reference", "1", "13")
+    assert books.evidence()[1] == "reference=pi_1"
+
+
 def test_stripes_customer_names_its_user_where_the_application_does_not(books: Books) -> None:
     books.user(1)
     books.intent(customer_id="cus_1")

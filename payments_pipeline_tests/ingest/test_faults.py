@@ -7,7 +7,7 @@ that the next run makes it good. Kills and lost databases: test_crashes.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -244,3 +244,63 @@ def test_what_is_created_while_paging_neither_hides_nor_doubles_anything(engine:
     sandbox.faults.on_page = None
     assert all(one.complete for one in bring_up(engine, provider, "payment_intents"))
     assert ids(engine) == set(sandbox.state.stripe.payment_intents)
+
+
+@pytest.mark.parametrize("kind", ["server_error", "forbidden", "invalid_json"])
+def test_objects_that_cannot_be_had_are_set_aside_and_hold_nothing_up(
+    engine: Engine, sandbox: Sandbox, kind: Any
+) -> None:
+    """More of them than the failures in a row that would mean the provider."""
+    life = StripeLife(sandbox.state)
+    held = sorted(str(life.create_intent(at=NOW - timedelta(days=25, minutes=n))["id"]) for n in range(8))
+    bring_up(engine, stripe(sandbox), "payment_intents")
+    for one in held:
+        life.succeed(one, at=NOW + timedelta(minutes=1))
+    poisoned = set(held[1:6])
+    for one in poisoned:
+        sandbox.faults.add(Fault("stripe", kind, f"{INTENTS}/{one}", times=None, applied=True))
+    for hours in (1, 2, 3, 4):
+        later = NOW + timedelta(hours=hours)
+        made = bring_up(engine, stripe_at(sandbox, later), "payment_intents", now=later)
+        if all(one.complete for one in made):
+            break
+    assert all(one.complete for one in made), [one.error for one in made]
+    assert unsettled(engine) == poisoned
+    assert ids(engine, "rejected_objects") == poisoned
+    with engine.connect() as connection:
+        bodies = connection.execute(text("SELECT body ->> 'id' FROM recon.rejected_objects")).scalars()
+        assert set(bodies) == poisoned, "the last known words, which name the payments in doubt"
+    sandbox.faults.clear()
+    later += timedelta(hours=1)
+    assert all(one.complete for one in bring_up(engine, stripe_at(sandbox, later), "payment_intents", now=later))
+    assert unsettled(engine) == ids(engine, "rejected_objects") == set()
+
+
+@pytest.mark.parametrize("kind", ["unauthorized", "hang", "server_error"])
+def test_a_provider_that_fails_for_every_object_ends_the_rereads(engine: Engine, sandbox: Sandbox, kind: Any) -> None:
+    life = StripeLife(sandbox.state)
+    held = [str(life.create_intent(at=NOW - timedelta(days=25, minutes=n))["id"]) for n in range(30)]
+    bring_up(engine, stripe(sandbox), "payment_intents")
+    for one in held:
+        life.succeed(one, at=NOW + timedelta(minutes=1))
+        sandbox.faults.add(Fault("stripe", kind, f"{INTENTS}/{one}", times=None))
+    later = NOW + timedelta(hours=1)
+    made = bring_up(
+        engine, stripe_at(sandbox, later, http_max_attempts=1, http_timeout_seconds=0.2), "payment_intents", now=later
+    )
+    assert [one.complete for one in made if one.mode == "reread"] == [False]
+    assert sum(request.path.startswith(f"{INTENTS}/") for request in sandbox.requests) < 12
+    sandbox.faults.clear()
+    assert all(one.complete for one in bring_up(engine, stripe_at(sandbox, later), "payment_intents", now=later))
+    assert unsettled(engine) == set()
+
+
+def stripe_at(sandbox: Sandbox, now: datetime, **changes: Any) -> StripeProvider:
+    sandbox.state.clock = lambda: now
+    return StripeProvider(configured(sandbox, **changes), lambda: now, sleep=Sleeps())
+
+
+def unsettled(engine: Engine) -> set[str]:
+    statement = text("SELECT object_id FROM recon.stripe_payment_intents WHERE status <> 'succeeded'")
+    with engine.connect() as connection:
+        return set(connection.execute(statement).scalars())

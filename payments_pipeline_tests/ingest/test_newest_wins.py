@@ -286,3 +286,12 @@ def test_without_raw_json_the_rows_alone_are_written(engine: Engine) -> None:
             as_of=AS_OF, mode="sweep", run_id=None, clock=lambda: at(0), keep_raw=False,
         )  # fmt: skip
         assert (one(engine), body(engine)) == (status, None)
+
+
+def test_once_raw_json_is_no_longer_kept_a_changed_row_leaves_no_outdated_words(engine: Engine) -> None:
+    load(engine, at(0), refund(1, status="pending"))
+    snapshot(
+        engine, OneList(Timed([(at(10), [refund(1, status="failed")])], now=[])), ACCOUNT, "refunds", WINDOW,
+        as_of=AS_OF, mode="sweep", run_id=None, clock=lambda: at(9), keep_raw=False,
+    )  # fmt: skip
+    assert (one(engine), body(engine)) == ("failed", None)

@@ -56,7 +56,7 @@ class Listed:
             if path == "/v1/payment_intents":
                 return 200, b'{"object":"list","has_more":false,"data":[%s]}' % b",".join(self.bodies)
             found = [body for body in self.bodies if path.endswith(f"/{orjson.loads(body)['id']}")]
-            return (200, found[0]) if found else (404, b'{"error":{"type":"invalid_request_error"}}')
+            return (200, found[0]) if found else (404, b'{"error":{"code":"resource_missing"}}')
 
         with conversation(script) as talk:
             settings = load_settings(_env_file=None, stripe_api_key="sk_test_1", stripe_api_base=talk.base_url)

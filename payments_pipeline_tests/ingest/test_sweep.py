@@ -127,6 +127,23 @@ def test_an_open_object_outside_the_window_is_read_again_and_a_settled_one_is_no
     assert found.missed_by_feed == 1
 
 
+@pytest.mark.parametrize(("days", "found"), [(1, True), (8, False)])
+def test_an_open_object_that_vanished_lately_is_asked_for_again_and_may_come_back(
+    engine: Engine, provider: Living, days: int, found: bool
+) -> None:
+    hold = provider.hold()
+    follow(engine, provider)
+    provider.time.pass_by(days=20)
+    follow(engine, provider)
+    held = provider.state.stripe.payment_intents.pop(hold["id"])
+    night(engine, provider)
+    assert stored(engine) == set()
+    provider.state.stripe.payment_intents[hold["id"]] = held
+    provider.time.pass_by(days=days)
+    night(engine, provider)
+    assert (stored(engine) == provider.truth()) is found
+
+
 def test_many_old_open_objects_are_listed_rather_than_read_one_by_one(engine: Engine, provider: Living) -> None:
     for _ in range(150):
         provider.hold()
@@ -198,6 +215,20 @@ def test_the_window_ends_before_the_present_second(engine: Engine, provider: Liv
         open_end = gaps(connection, "stripe", "acct_1", INTENTS, Window(found.started_at - ROLLING, found.started_at))
     assert found.window_to == found.started_at.replace(microsecond=0)
     assert open_end[-1].start == found.window_to
+
+
+def test_the_other_mode_is_refused_for_a_resource_never_read_before(engine: Engine, provider: Living) -> None:
+    provider.pay()
+    provider.time.pass_by(days=1)
+    night(engine, provider)
+    live = Account("stripe", "acct_1", True)
+    with pytest.raises(WrongAccountError):
+        night(engine, provider, "refunds", account=live)
+    with pytest.raises(WrongAccountError):
+        backfill(
+            engine, provider, live, "refunds", Window(START, provider.time.now),
+            as_of=provider.time.now, run_id=None, clock=provider.time,
+        )  # fmt: skip
 
 
 def test_the_other_mode_of_an_account_is_refused(engine: Engine, provider: Living) -> None:

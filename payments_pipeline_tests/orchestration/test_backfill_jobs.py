@@ -48,7 +48,7 @@ def test_a_month_without_further_words_reads_every_resource_of_every_provider(de
 
     assert result.success
     seen = {one["asset"] for one in observations(result)}
-    assert len(seen) == 11
+    assert len(seen) == 12
     assert "stripe_events" not in seen, "Stripe keeps events for a month, so of 2024 there are none to read"
 
 

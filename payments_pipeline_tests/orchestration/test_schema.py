@@ -23,7 +23,9 @@ COLUMNS = text("""
 """)
 
 
-@pytest.mark.parametrize("table", [*(spec.table for spec in SPECS), "provider_transactions", "findings"])
+@pytest.mark.parametrize(
+    "table", [*(spec.table for spec in SPECS), "provider_transactions", "deposit_matches", "findings"]
+)
 def test_column_schema_in_the_ui_is_the_tables_own(engine: Engine, table: str) -> None:
     with engine.connect() as connection:
         columns = connection.execute(COLUMNS, {"table": table}).scalars().all()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -158,6 +160,26 @@ def test_a_list_shorter_than_its_own_total_is_an_error_and_not_an_end() -> None:
         listed(NowPaymentsProvider(_settings(server.base_url), lambda: START))
 
 
+@pytest.mark.parametrize("pages", [{"pagesCount": 3}, {}])
+def test_a_total_that_only_counts_the_page_never_ends_the_list_early(pages: dict[str, int]) -> None:
+    stored = [{"payment_id": n, "created_at": "2026-10-05T00:00:00Z"} for n in range(25)]
+
+    def script(path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/v1/auth":
+            return 200, b'{"token": "t"}'
+        first = int(query["page"]) * 10
+        page = stored[first : first + 10]
+        return 200, json.dumps({"data": page, "total": len(page), **pages}).encode()
+
+    with conversation(script) as server:
+        provider = NowPaymentsProvider(_settings(server.base_url), lambda: START, page_size=10)
+        if pages:
+            assert len(listed(provider)) == 25
+        else:  # nothing tells which is wrong
+            with pytest.raises(TransientError, match="changed while it was read"):
+                listed(provider)
+
+
 def test_a_token_that_runs_out_in_mid_listing_is_renewed(sandbox: Sandbox) -> None:
     expected = [add(sandbox, n, START + timedelta(hours=n)) for n in range(30)]
     sandbox.faults.unauthorized("nowpayments", LIST, page=2)
@@ -283,6 +305,66 @@ def test_one_payment_is_read_by_id(sandbox: Sandbox) -> None:
     assert page is not None
     assert payments.row(page.objects[0])[0] == payment_id
     assert payments.read("5999999999") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "gone"),
+    [
+        (b'{"statusCode": 404, "code": "PAYMENT_NOT_FOUND", "message": "Payment not found"}', True),
+        (b'{"status": false, "message": "Payment with id 5 was not found"}', True),
+        (b'{"statusCode": 404, "code": "NOT_FOUND", "message": "Cannot GET /v1/payment/5"}', False),
+        (b'{"message": "/v1/payment/5 not found"}', False),
+        (b'{"message": "Not Found"}', False),
+        (b"<html>payment not found</html>", False),
+        (b"", False),
+    ],
+)
+def test_only_the_gateways_own_words_mean_that_a_payment_is_gone(sandbox: Sandbox, body: bytes, gone: bool) -> None:
+    with conversation(lambda _path, _query: (404, body)) as talk:
+        payments = provider_for(sandbox, nowpayments_api_base=talk.base_url).resources["payments"]
+        if gone:
+            assert payments.read("5") is None
+        else:
+            with pytest.raises(ResponseError):
+                payments.read("5")
+
+
+def test_a_single_payment_is_told_as_its_list_tells_it_even_where_dates_are_whole_days() -> None:
+    single = {"payment_id": "7", "created_at": "2026-10-05T10:00:00.123Z"}
+    listed_as = {**single, "payment_id": 7, "parent_payment_id": 3, "origin_type": "REPEATED"}
+
+    def script(path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/v1/auth":
+            return 200, b'{"token": "t"}'
+        if path != LIST:
+            return 200, json.dumps(single).encode()
+        found = [listed_as] if query["dateFrom"][:10] <= "2026-10-05" < query["dateTo"][:10] else []
+        return 200, json.dumps({"data": found, "total": len(found), "pagesCount": len(found)}).encode()
+
+    with conversation(script) as server:
+        page = NowPaymentsProvider(_settings(server.base_url), lambda: START).resources["payments"].read("7")
+    assert page is not None
+    assert page.objects == [listed_as]
+
+
+def test_threads_that_read_side_by_side_share_a_new_token() -> None:
+    living: list[str] = []
+    now = {"at": START}
+
+    def script(path: str, _query: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/v1/auth":
+            time.sleep(0.05)
+            living.append(f"t{len(living)}")
+            return 200, json.dumps({"token": living[-1]}).encode()
+        return 200, b'{"data": [], "total": 0, "pagesCount": 0}'
+
+    with conversation(script) as server:
+        provider = NowPaymentsProvider(_settings(server.base_url), lambda: now["at"], sleep=Sleeps())
+        provider.identify()
+        now["at"] += timedelta(minutes=5)
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda _: listed(provider), range(16))) == [[]] * 16
+    assert len(living) == 2
 
 
 def test_a_server_with_smaller_pages_and_without_totals_loses_nothing() -> None:

@@ -26,6 +26,7 @@ from payments_pipeline.errors import (
     WrongAccountError,
 )
 from payments_pipeline.providers.base import Window
+from payments_pipeline.providers.catalogue import build_providers
 from payments_pipeline.providers.okx import OkxProvider
 from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.objects import okx_deposit
@@ -181,6 +182,13 @@ def test_another_account_than_the_expected_one_is_refused(sandbox: Sandbox) -> N
         provider.identify()
 
 
+def test_okx_account_refuses_a_key_of_another_account(sandbox: Sandbox) -> None:
+    settings = settings_for(sandbox, okx_account="1", stripe_api_key=None, nowpayments_api_key=None)
+    (provider,) = build_providers(settings, lambda: START)
+    with pytest.raises(WrongAccountError, match="expected is 1"):
+        provider.identify()
+
+
 @pytest.mark.parametrize("name", ["okx_api_key", "okx_api_secret", "okx_api_passphrase"])
 def test_wrong_credentials_are_refused_with_a_remedy_and_without_the_secret(sandbox: Sandbox, name: str) -> None:
     wrong: dict[str, Any] = {name: "wrong-credential"}
@@ -305,6 +313,31 @@ def test_a_server_with_smaller_pages_loses_nothing() -> None:
 
     with conversation(script) as server:
         assert len(listed(_provider(server.base_url))) == 9
+
+
+@pytest.mark.parametrize(
+    ("newer", "tied", "older", "page", "keeps_limit"),
+    [(0, 25, 0, 20, True), (0, 5, 0, 4, False), (0, 2, 3, 1, True), (3, 6, 2, 4, True), (1, 25, 0, 20, False)],
+)
+def test_deposits_of_one_ts_that_a_server_s_own_shorter_pages_cut_are_an_error(
+    newer: int, tied: int, older: int, page: int, keeps_limit: bool
+) -> None:
+    stamps = [1_790_900_000_900 - n for n in range(newer)] + [1_790_900_000_500] * tied
+    stamps += [1_790_900_000_400 - n for n in range(older)]
+    stored = [{"depId": str(n), "ts": str(ts)} for n, ts in enumerate(stamps)]
+
+    def script(_path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        length = min(page, int(query["limit"])) if keeps_limit else page
+        return 200, _envelope([d for d in stored if int(d["ts"]) < int(query["after"])][:length])
+
+    with conversation(script) as server, pytest.raises(ResponseError, match="shares one ts"):
+        listed(_provider(server.base_url))
+
+
+@pytest.mark.parametrize("newer", [0, 1])
+def test_the_oldest_deposits_of_an_account_may_share_one_ts(sandbox: Sandbox, newer: int) -> None:
+    expected = [add(sandbox, n, START + timedelta(hours=n // 3)) for n in range(3 + newer)]
+    assert sorted(listed(provider_for(sandbox))) == expected
 
 
 @pytest.mark.parametrize(

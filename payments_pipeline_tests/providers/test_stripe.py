@@ -178,6 +178,38 @@ def test_one_object_can_be_read_again(sandbox: Sandbox) -> None:
     assert resource.read("pi_gone") is None
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "gone"),
+    [
+        (404, {"type": "invalid_request_error", "code": "resource_missing", "message": "No such payment_intent"}, True),
+        (404, {"type": "invalid_request_error", "message": "No such payment_intent: 'pi_1'"}, True),
+        (404, {"type": "invalid_request_error", "message": "Not Found"}, True),
+        (404, {"type": "invalid_request_error", "message": "Unrecognized request URL (GET: /v1/x)"}, False),
+        (404, {"type": "invalid_request_error", "message": "No such route"}, False),
+        (
+            404,
+            {"code": "resource_missing", "message": "No such intent: 'pi_1'; a similar object exists in live mode"},
+            False,
+        ),
+        (404, b"<html>default backend - 404</html>", False),
+        (404, b"404: Not Found", False),
+        (404, b"", False),
+        (200, b'{"id": "pi_2", "object": "payment_intent"}', False),
+        (200, b'{"object": "list", "data": []}', False),
+        (200, b"[]", False),
+    ],
+)  # fmt: skip
+def test_only_the_providers_own_words_mean_that_an_object_is_gone(status: int, body: Any, gone: bool) -> None:
+    answer = body if isinstance(body, bytes) else orjson.dumps({"error": body})
+    with conversation(lambda _path, _query: (status, answer)) as talk:
+        resource = provider(talk.base_url).resources["payment_intents"]
+        if gone:
+            assert resource.read("pi_1") is None
+        else:
+            with pytest.raises(ResponseError):
+                resource.read("pi_1")
+
+
 def test_a_key_with_a_line_break_is_a_matter_of_configuration() -> None:
     with pytest.raises(ConfigurationError):
         provider("http://127.0.0.1:9", stripe_api_key="sk_test_1\n2")
@@ -196,7 +228,7 @@ def test_the_catalogue_names_resources_without_loading_any_client() -> None:
         "print(len(c.SPECS), {'stripe', 'ccxt', 'requests'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert run.stdout.strip() == "14 set()"
+    assert run.stdout.strip() == "15 set()"
 
 
 # --- servers that speak the API less well ---
@@ -219,6 +251,49 @@ def test_a_server_without_accounts_is_known_by_the_configured_name() -> None:
         assert provider(talk.base_url).identify().account == "default"
         assert provider(talk.base_url, stripe_account="acct_x").identify().account == "acct_x"
         assert provider(talk.base_url, stripe_api_key="sk_live_x").identify().livemode is True
+
+
+def test_an_api_compatible_server_without_that_path_is_known_by_the_configured_name() -> None:
+    with conversation(lambda _path, _query: (404, b"404: Not Found")) as talk:
+        assert provider(talk.base_url, stripe_account="acct_x").identify().account == "acct_x"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, b"<html>maintenance</html>", ResponseError),
+        (200, b"{}", ResponseError),
+        (200, b"[]", ResponseError),
+        (400, b'{"error": {"message": "no"}}', ResponseError),
+        (404, b"<html>default backend - 404</html>", ResponseError),
+        (404, b'{"message": "no route matched"}', ResponseError),
+        (404, b"", ResponseError),
+        (503, b"<html>maintenance</html>", TransientError),
+    ],
+)
+@pytest.mark.parametrize("expected", [None, "acct_x"])
+def test_an_account_that_cannot_be_read_is_never_taken_for_granted(
+    status: int, body: bytes, error: type[PaymentsPipelineError], expected: str | None
+) -> None:
+    with conversation(lambda _path, _query: (status, body)) as talk:
+        made = provider(talk.base_url, [], stripe_account=expected)
+        with pytest.raises(error):
+            made.identify()
+
+
+def test_a_restricted_key_is_known_by_the_account_that_its_refusal_names() -> None:
+    words = "The provided key 'rk_test_*' does not have the required permissions for this endpoint on account 'acct_1'."
+    refusal = orjson.dumps({"error": {"type": "invalid_request_error", "message": words}})
+    silent = orjson.dumps({"error": {"type": "invalid_request_error", "message": "Not allowed."}})
+    answers = {"body": refusal}
+    with conversation(lambda _path, _query: (403, answers["body"])) as talk:
+        assert provider(talk.base_url).identify().account == "default"
+        assert provider(talk.base_url, stripe_account="acct_1").identify().account == "acct_1"
+        with pytest.raises(WrongAccountError):
+            provider(talk.base_url, stripe_account="acct_2").identify()
+        answers["body"] = silent
+        with pytest.raises(CredentialsError):
+            provider(talk.base_url, stripe_account="acct_1").identify()
 
 
 def test_a_server_that_ignores_expand_is_asked_for_the_charges_that_matter() -> None:
@@ -263,6 +338,18 @@ def test_a_server_that_repeats_its_page_is_an_error_not_an_endless_loop() -> Non
 def test_an_answer_that_is_no_list_is_an_error_not_an_empty_account(answer: Any) -> None:
     with lenient(lambda _path, _query: answer) as talk, pytest.raises(ResponseError):
         ids(provider(talk.base_url))
+
+
+def test_a_server_that_never_says_whether_there_is_more_is_read_to_an_empty_page() -> None:
+    listed = [{"id": f"pi_{n}", "created": 1793534000 - n} for n in range(25)]
+
+    def answer(_path: str, query: dict[str, str]) -> Any:
+        names = [one["id"] for one in listed]
+        first = names.index(query["starting_after"]) + 1 if "starting_after" in query else 0
+        return {"data": listed[first : first + 10]}
+
+    with lenient(answer) as talk:
+        assert len(ids(provider(talk.base_url))) == 25
 
 
 def test_one_lone_surrogate_does_not_make_its_page_unreadable() -> None:

@@ -64,6 +64,12 @@ def row_of(sandbox: Sandbox, name: str, object_id: str) -> dict[str, Any]:
 
 def held(sandbox: Sandbox, name: str) -> set[str]:
     """Ids that the list must give, as the sandbox holds them."""
+    if name == "payout_items":
+        paid_out = sandbox.state.stripe.payout_transactions
+        reconciled = [
+            ref for ref in paid_out if sandbox.state.stripe.payouts[ref]["reconciliation_status"] == "completed"
+        ]
+        return {f"{payout}/{item}" for payout in reconciled for item in paid_out[payout]}
     store: Store = getattr(sandbox.state.stripe, name)
     if name == "transfer_reversals":
         return {f"{obj['transfer']}/{obj['id']}" for obj in store.values()}

@@ -1,4 +1,4 @@
-"""The repair judges one user as the report judges all: what the report calls repairable is due, and nothing else."""
+"""The repair judges one user as the reports judge all: what they call repairable is due, and nothing else."""
 
 from __future__ import annotations
 
@@ -52,7 +52,14 @@ def plant(town: Town, random: Random) -> int:
             ref=ref,
         )
     for _ in range(pick([0, 0, 0, 1, 2])):
-        event = pick([("canceled", "canceled", "free"), ("activated", "active", "pro"), ("note", None, None)])
+        event = pick(
+            [
+                ("canceled", "canceled", "free"),
+                ("activated", "active", "pro"),
+                ("expired", "expired", "free"),
+                ("note", None, None),
+            ]
+        )
         town.run(
             "INSERT INTO public.subscription_events (user_id, event_type, new_status, new_tier, created_at)"
             " VALUES (:user_id, :kind, :status, :tier, :at)",
@@ -66,11 +73,14 @@ def plant(town: Town, random: Random) -> int:
 
 
 def reported(engine: Engine) -> dict[int, dict[str, Any]]:
-    statement = text(read_sql("reports/activation_gaps.sql"))
     parameters = {"as_of": AS_OF, "grace_seconds": 0, "tolerance": TOLERANCE}
+    found: dict[int, dict[str, Any]] = {}
     with engine.connect() as connection:
-        rows = connection.execute(statement, parameters).mappings()
-        return {row["user_id"]: dict(row) for row in rows}
+        for report in ("activation_gaps", "wrong_tier"):
+            rows = connection.execute(text(read_sql(f"reports/{report}.sql")), parameters).mappings().all()
+            assert not found.keys() & {row["user_id"] for row in rows}, "an anomaly is said once"
+            found |= {row["user_id"]: dict(row) for row in rows}
+    return found
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -14,7 +14,13 @@ from payments_pipeline_tests.conftest import TEMPLATE
 from payments_pipeline_tests.reports.ledger import Ledger
 
 # What a report reads or writes, beside the application's own tables.
-_OURS = ("provider_transactions", "coverage", "report_runs")
+_OURS = (
+    "provider_transactions", "stripe_disputes", "coverage", "report_runs", "stripe_payment_intents", "stripe_payouts",
+    "stripe_events", "stripe_payout_items", "stripe_transfers", "stripe_transfer_reversals",
+    "stripe_balance_transactions",
+    "stripe_refunds", "stripe_charges", "stripe_checkout_sessions", "rejected_objects",
+    "nowpayments_payments", "okx_deposits", "deposit_matches", "deposit_match_payments",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="package")

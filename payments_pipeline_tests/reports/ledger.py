@@ -55,12 +55,12 @@ class Ledger:
         }  # fmt: skip
         return int(self.add("public.users", **values | columns))
 
-    def booking(self, customer: int, host: int) -> int:
+    def booking(self, customer: int, host: int, **columns: Any) -> int:
         values = {
             "customer_id": customer, "provider_id": host, "starts_at": ago(days=1), "ends_at": ago(hours=23),
             "price": 20, "currency": "USD",
         }  # fmt: skip
-        return int(self.add("public.bookings", **values))
+        return int(self.add("public.bookings", **values | columns))
 
     def payment(
         self, user: int | None, plan: int | None, status: str, at: datetime | None = None, **columns: Any
@@ -92,6 +92,15 @@ class Ledger:
             "tx_hash": "0xabc", "deposit_address": "T1",
         }  # fmt: skip
         self.transaction(state, **values | columns)
+
+    def dispute(self, intent: str, status: str, amount: str = "20.00") -> None:
+        """The holder's bank asked for the money of a PaymentIntent back, some days ago."""
+        values = {
+            "account": "acct_1", "livemode": True, "object_id": f"du_{intent}", "status": status, "currency": "USD",
+            "amount": Decimal(amount), "payment_intent_id": intent, "has_evidence": False, "submission_count": 0,
+            "created_at": ago(hours=20), "read_at": AS_OF, "digest": 1,
+        }  # fmt: skip
+        self.add("recon.stripe_disputes", **values)
 
     def event(self, user: int, event_type: str, at: datetime, status: str, tier: str) -> None:
         values = {"user_id": user, "event_type": event_type, "new_status": status, "new_tier": tier, "created_at": at}

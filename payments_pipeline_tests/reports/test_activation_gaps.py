@@ -59,14 +59,27 @@ def test_unpaid_checkout_is_fine(ledger: Ledger) -> None:
     assert gaps(ledger) == []
 
 
-def test_upgrade_that_was_paid_but_not_given_is_a_gap(ledger: Ledger) -> None:
-    user = ledger.user("active", "basic")
-    ledger.payment(user, ledger.plan("basic", price=9), "succeeded", ago(days=20), transaction_id="pi_0")
-    newest = ledger.payment(user, ledger.plan("pro"), "succeeded", ago(days=2))
-    ledger.webhook(newest, "completed")
-    gap = the_gap(ledger)
-    assert (gap["payment_id"], gap["expected_tier"], gap["reason"]) == (newest, "pro", "wrong tier")
-    assert gap["repairable"] is True
+@pytest.mark.parametrize("tier", ["basic", "pro"])
+def test_user_with_access_is_never_a_gap_whatever_the_tier(ledger: Ledger, tier: str) -> None:
+    ledger.payment(ledger.user("active", tier), ledger.plan("pro"), "succeeded")
+    assert gaps(ledger) == []
+
+
+def test_access_that_went_with_a_refund_that_failed_is_another_reports_matter(ledger: Ledger) -> None:
+    user = ledger.user()
+    ledger.payment(user, ledger.plan(), "succeeded")
+    ledger.transaction("paid")
+    ledger.transaction("failed", provider_ref="re_1", kind="refund", parent_ref="pi_1", amount=Decimal(20))
+    assert gaps(ledger) == []
+
+
+def test_money_lost_in_a_dispute_buys_nothing_and_a_won_dispute_leaves_it(ledger: Ledger) -> None:
+    plan = ledger.plan()
+    for ref, status in (("pi_1", "lost"), ("pi_2", "won")):
+        ledger.payment(ledger.user(), plan, "succeeded", transaction_id=ref)
+        ledger.transaction("paid", provider_ref=ref, disputed=True)
+        ledger.dispute(ref, status)
+    assert (the_gap(ledger)["provider_ref"], the_gap(ledger)["repairable"]) == ("pi_2", True)
 
 
 def test_only_the_newest_payment_counts(ledger: Ledger) -> None:
@@ -82,6 +95,18 @@ def test_renewal_after_expiry_that_did_nothing_is_a_gap(ledger: Ledger) -> None:
     ledger.event(user, "expired", ago(days=3), "expired", "free")
     renewal = ledger.payment(user, plan, "succeeded", ago(days=2))
     assert the_gap(ledger)["payment_id"] == renewal
+
+
+@pytest.mark.parametrize(("expired_days_ago", "expected"), [(4, 1), (0.1, 0)])
+def test_renewal_paid_early_that_expired_with_the_old_date_is_a_gap(
+    ledger: Ledger, expired_days_ago: float, expected: int
+) -> None:
+    """The second: thirty days after the payment, in an application that counts months so."""
+    user, plan = ledger.user("expired", "free", subscription_updated_at=ago(days=expired_days_ago)), ledger.plan()
+    paid_at = ago(days=7) if expected else ago(days=30.1)
+    ledger.payment(user, plan, "succeeded", paid_at)
+    ledger.event(user, "expired", ago(days=expired_days_ago), "expired", "free")
+    assert len(gaps(ledger)) == expected
 
 
 @pytest.mark.parametrize(

@@ -25,30 +25,6 @@ def verdict(ledger: Ledger) -> tuple[str, bool, str]:
     return gap["expected_tier"], gap["repairable"], gap["reason"]
 
 
-OTHER_TIME = "wrong tier, but other paid time still runs: a person must decide"
-
-
-@pytest.mark.parametrize("period", ["lifetime", "year", "quarter"])
-def test_a_month_on_a_smaller_plan_never_cuts_what_was_paid_before(ledger: Ledger, period: str) -> None:
-    user = ledger.user("active", "pro")
-    ledger.payment(user, ledger.plan("pro", period, 200), "succeeded", ago(days=80), transaction_id="pi_0")
-    ledger.payment(user, ledger.plan("basic", "month", 10), "succeeded", ago(days=5))
-    assert verdict(ledger) == ("basic", False, OTHER_TIME)
-
-
-def test_a_later_renewal_on_another_tier_is_never_cut_without_a_person(ledger: Ledger) -> None:
-    user = ledger.user("active", "premium", subscription_renewal_date=ago(days=-200))
-    ledger.payment(user, ledger.plan("basic"), "succeeded", ago(days=3))
-    assert verdict(ledger) == ("basic", False, OTHER_TIME)
-
-
-def test_an_upgrade_that_ends_before_the_year_it_replaces_is_for_a_person(ledger: Ledger) -> None:
-    user = ledger.user("active", "basic")
-    ledger.payment(user, ledger.plan("basic", "year", 100), "succeeded", ago(days=80), transaction_id="pi_0")
-    ledger.payment(user, ledger.plan("pro", "month", 20), "succeeded", ago(days=5))
-    assert verdict(ledger) == ("pro", False, OTHER_TIME)
-
-
 def test_a_year_that_runs_is_missed_behind_a_newer_month_that_lapsed(ledger: Ledger) -> None:
     user = ledger.user()
     year = ledger.payment(user, ledger.plan("premium", "year"), "succeeded", ago(days=80), transaction_id="pi_0")

@@ -58,5 +58,5 @@ def test_holds_nothing(ledger: Ledger, kind: str) -> None:
 
 def test_a_refund_of_a_status_nobody_knows_is_still_worth_a_look(ledger: Ledger) -> None:
     ledger.transaction("unknown", kind="refund", provider_ref="re_1", parent_ref="pi_1", raw_status="quantum")
-    (drift,) = ledger.rows("out_of_sync_payments")
-    assert drift["provider_ref"] == "re_1"
+    (unknown,) = ledger.rows("unmapped_statuses")
+    assert unknown["raw_status"] == "quantum"

@@ -1,4 +1,4 @@
-"""Failure catalogue, lines S, H6, C and E7: where the two sides disagree, and where they only seem to."""
+"""Failure catalogue, lines S1, S2, C and E7: two sides in different states, and where they only seem to be."""
 
 from __future__ import annotations
 
@@ -41,13 +41,12 @@ def test_every_pair_of_states_is_judged_by_its_class(ledger: Ledger) -> None:
             ledger.transaction(provider, provider_ref=ref)
             same = any({app, provider} <= members for members in CLASSES)
             abandoned = app in {"failed", "canceled", "expired"} and provider == "pending"
-            if not same and not abandoned:
+            if not same and not abandoned and "unknown" not in {app, provider}:
                 expected.add(ref)
     ledger.run("out_of_sync_payments")
     with ledger.engine.connect() as connection:
-        found = connection.exec_driver_sql("SELECT provider_ref, difference FROM reports.out_of_sync_payments").all()
-    assert {row.provider_ref for row in found} == expected
-    assert {row.difference for row in found} == {"state"}
+        found = connection.exec_driver_sql("SELECT provider_ref FROM reports.out_of_sync_payments").scalars().all()
+    assert set(found) == expected
 
 
 def test_application_counts_a_hold_as_money(ledger: Ledger) -> None:
@@ -58,7 +57,7 @@ def test_application_counts_a_hold_as_money(ledger: Ledger) -> None:
     assert (drift["payment_id"], drift["user_id"], drift["username"]) == (payment, user, "kim")
     assert (drift["app_state"], drift["provider_state"], drift["severity"]) == ("paid", "authorized", "HIGH")
     assert (drift["amount"], drift["currency"]) == (Decimal("20.00"), "USD")
-    assert drift["reason"] == "application says succeeded 20.00 USD, provider says requires_capture 20.00 USD"
+    assert drift["reason"] == "application says succeeded, provider says requires_capture (authorized)"
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(200, 0), (400, 1)])
@@ -87,33 +86,6 @@ def test_second_try_on_one_intent_that_just_worked_is_given_time(ledger: Ledger)
     assert len(drifts(ledger, as_of=AS_OF + timedelta(minutes=10))) == 1
 
 
-def test_amounts_and_currencies_differ(ledger: Ledger) -> None:
-    ledger.payment(None, None, "succeeded", amount=Decimal("18.00"), currency="eur")
-    ledger.transaction("paid")
-    drift = the_drift(ledger)
-    assert drift["difference"] == "amount, currency"
-    assert (drift["app_amount"], drift["provider_amount"]) == (18, 20)
-
-
-def test_equal_figures_in_other_digits_and_case_are_equal(ledger: Ledger) -> None:
-    ledger.payment(None, None, "SUCCEEDED", amount=Decimal("20"), currency="usd")
-    ledger.transaction("paid", amount=Decimal("20.000"))
-    assert drifts(ledger) == []
-
-
-@pytest.mark.parametrize(("booked", "expected"), [(8, []), (20, ["amount"])])
-def test_the_captured_part_is_the_providers_amount(ledger: Ledger, booked: int, expected: list[str]) -> None:
-    ledger.payment(None, None, "captured", amount=booked)
-    ledger.transaction("paid", amount_received=8, received_currency="USD")
-    assert [drift["difference"] for drift in drifts(ledger)] == expected
-
-
-def test_crypto_received_is_not_taken_for_the_price(ledger: Ledger) -> None:
-    ledger.payment(None, None, "finished", payment_method="nowpayments")
-    ledger.transaction("paid", provider="nowpayments", amount_received=Decimal("0.001"), received_currency="BTC")
-    assert drifts(ledger) == []
-
-
 def test_partial_refund_is_no_difference_and_a_full_one_is(ledger: Ledger) -> None:
     ledger.payment(None, None, "partially_refunded", transaction_id="pi_1")
     ledger.transaction("paid", amount_refunded=5)
@@ -122,17 +94,28 @@ def test_partial_refund_is_no_difference_and_a_full_one_is(ledger: Ledger) -> No
     assert the_drift(ledger)["provider_ref"] == "pi_2"
 
 
-def test_abandoned_attempt_harms_nobody_whatever_its_figure(ledger: Ledger) -> None:
-    ledger.payment(None, None, "expired", amount=18)
-    ledger.transaction("pending")
+def test_another_figure_is_another_reports_matter(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded", amount=18, currency="EUR")
+    ledger.transaction("paid")
     assert drifts(ledger) == []
 
 
-def test_status_nobody_knows_is_reported_at_once_even_when_both_agree(ledger: Ledger) -> None:
-    ledger.payment(None, None, "weird", ago(seconds=5))
-    ledger.transaction("unknown", ago(seconds=5), raw_status="weird")
-    drift = the_drift(ledger)
-    assert (drift["app_state"], drift["provider_state"], drift["difference"]) == ("unknown", "unknown", "state")
+def test_provider_in_capitals_is_the_same_provider(ledger: Ledger) -> None:
+    ledger.payment(None, None, "SUCCEEDED", payment_method=" Stripe")
+    ledger.transaction("canceled")
+    assert the_drift(ledger)["app_status"] == "succeeded"
+
+
+def test_the_captured_part_is_what_is_at_risk(ledger: Ledger) -> None:
+    ledger.payment(None, None, "authorized")
+    ledger.transaction("paid", amount_received=8, received_currency="USD")
+    assert the_drift(ledger)["amount"] == 8
+
+
+def test_what_was_made_after_the_moment_of_judgement_is_not_judged(ledger: Ledger) -> None:
+    ledger.payment(None, None, "succeeded", ago(days=1))
+    ledger.transaction("authorized", ago(days=1))
+    assert drifts(ledger, as_of=ago(days=2)) == []
 
 
 def test_one_side_alone_is_another_reports_matter(ledger: Ledger) -> None:
@@ -220,28 +203,6 @@ def test_gateway_that_names_the_coin_with_its_network_is_compared_by_its_own_sum
     assert drifts(ledger) == []
 
 
-@pytest.mark.parametrize(
-    ("came", "difference"),
-    [
-        ({"amount": 10}, "amount"),
-        ({"currency": "SHIB"}, "currency"),
-        ({"currency": "SHIB", "amount": 10}, "amount, currency"),
-        ({"amount": Decimal("19.7")}, None),
-        ({"amount": 40}, None),
-    ],
-)
-@pytest.mark.parametrize("known", [{"transaction_id": "dep_1"}, {"transaction_id": None, "tx_hash": "0xabc"}])
-def test_deposit_is_compared_with_the_coins_that_were_asked_for(
-    ledger: Ledger, came: Row, difference: str | None, known: Row
-) -> None:
-    asked: Row = {"payment_method": "okx", "crypto_amount": 20, "crypto_currency": "usdt", "amount": 18}
-    ledger.payment(None, None, "finished", **asked | known)
-    ledger.deposit("paid", **came)
-    found = drifts(ledger)
-    assert [drift["difference"] for drift in found] == ([difference] if difference else [])
-    assert all((drift["app_amount"], drift["app_currency"]) == (20, "USDT") for drift in found)
-
-
 def test_of_two_coins_in_one_transaction_the_right_one_is_compared(ledger: Ledger) -> None:
     asked: Row = {"payment_method": "okx", "crypto_amount": 20, "crypto_currency": "USDT"}
     ledger.payment(None, None, "finished", transaction_id=None, tx_hash="0xabc", **asked)
@@ -267,18 +228,28 @@ def test_payment_whose_id_the_application_never_stored_is_compared_by_its_metada
     payment = ledger.payment(None, None, "pending", transaction_id=None)
     ledger.transaction("paid", payment_ref=str(payment), link_method="metadata")
     drift = the_drift(ledger)
-    assert (drift["provider_ref"], drift["payment_id"], drift["difference"]) == ("pi_1", payment, "state")
+    assert (drift["provider_ref"], drift["payment_id"]) == ("pi_1", payment)
 
 
-def test_provider_in_capitals_is_the_same_provider(ledger: Ledger) -> None:
-    ledger.payment(None, None, "succeeded", payment_method=" Stripe")
-    ledger.transaction("paid", amount=Decimal("9.99"))
-    assert the_drift(ledger)["difference"] == "amount"
+@pytest.mark.parametrize("came", [{"amount": 10}, {"currency": "SHIB"}, {"currency": "SHIB", "amount": 10}])
+@pytest.mark.parametrize("app", ["finished", "pending"])
+@pytest.mark.parametrize("known", [{"transaction_id": "dep_1"}, {"transaction_id": None, "tx_hash": "0xabc"}])
+def test_short_deposit_or_another_coin_proves_no_payment_and_is_told_by_the_crypto_reports(
+    ledger: Ledger, came: Row, app: str, known: Row
+) -> None:
+    ledger.payment(None, None, app, payment_method="okx", crypto_amount=20, crypto_currency="usdt", **known)
+    ledger.deposit("paid", **came)
+    assert drifts(ledger) == []
 
 
-def test_status_nobody_knows_is_reported_without_a_row_of_the_application(ledger: Ledger) -> None:
-    ledger.transaction("unknown", raw_status="quantum_settled")
-    ledger.transaction("unknown", provider_ref="pi_2", link_method="foreign")
-    drift = the_drift(ledger)
-    assert (drift["provider_ref"], drift["payment_id"], drift["user_id"], drift["app_state"]) == ("pi_1", *[None] * 3)
-    assert drift["reason"] == "application knows nothing of it, provider says quantum_settled 20.00 USD"
+def test_deposit_that_is_not_final_is_no_money_whatever_came(ledger: Ledger) -> None:
+    ledger.payment(None, None, "finished", payment_method="okx", transaction_id="dep_1", crypto_amount=20)
+    ledger.deposit("processing", amount=10)
+    assert len(drifts(ledger)) == 1
+
+
+@pytest.mark.parametrize(("app", "provider"), [("weird", "paid"), ("succeeded", "unknown"), ("weird", "unknown")])
+def test_what_nobody_understands_is_no_disagreement(ledger: Ledger, app: str, provider: str) -> None:
+    ledger.payment(None, None, app)
+    ledger.transaction(provider)
+    assert drifts(ledger) == []

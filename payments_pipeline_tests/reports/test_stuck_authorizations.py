@@ -78,3 +78,45 @@ def test_age_of_a_hold_counts_from_the_authorization_not_from_the_intent(ledger:
     ledger.transaction("authorized", ago(days=10), state_changed_at=ago(days=8), provider_ref="pi_2")
     (hold,) = holds(ledger)
     assert (hold["provider_ref"], hold["age_days"], hold["created_at"]) == ("pi_2", 8, ago(days=8))
+
+
+@pytest.mark.parametrize(
+    ("booking", "expected"),
+    [
+        ({"actual_start": ago(hours=24), "status": "completed"}, "capture"),
+        ({"actual_start": ago(hours=24)}, "capture"),
+        ({"status": "completed"}, "capture"),
+        ({}, "release"),
+        ({"status": "no_show", "actual_start": ago(hours=24)}, "release"),
+        ({"status": "cancelled"}, "release"),
+        ({"cancelled_by": "customer"}, "release"),
+        ({"ends_at": ago(minutes=59)}, "wait"),
+        ({"ends_at": ago(minutes=61)}, "release"),
+        ({"starts_at": AS_OF + timedelta(hours=3), "ends_at": AS_OF + timedelta(hours=4)}, "wait"),
+        (None, "release"),
+    ],
+)
+def test_the_booking_says_what_to_do_with_the_hold(
+    ledger: Ledger, booking: dict[str, Any] | None, expected: str
+) -> None:
+    user = ledger.user()
+    made = None if booking is None else ledger.booking(user, user, **booking)
+    ledger.payment(user, None, "authorized", ago(days=6), booking_id=made)
+    ledger.transaction("authorized", ago(days=6), capture_before=AS_OF + timedelta(hours=30))
+    assert [hold["recommendation"] for hold in holds(ledger)] == [expected]
+
+
+def test_hold_for_a_plan_waits_and_one_that_nobody_knows_is_released(ledger: Ledger) -> None:
+    ledger.payment(ledger.user(), ledger.plan(), "authorized", ago(days=8))
+    ledger.transaction("authorized", ago(days=8))
+    ledger.transaction("authorized", ago(days=8), provider_ref="pi_2")
+    assert {hold["provider_ref"]: hold["recommendation"] for hold in holds(ledger)} == {
+        "pi_1": "wait",
+        "pi_2": "release",
+    }
+
+
+def test_holds_made_after_the_moment_that_is_asked_for_are_not_judged(ledger: Ledger) -> None:
+    ledger.transaction("authorized", ago(days=2), capture_before=AS_OF + timedelta(hours=30))
+    assert len(holds(ledger)) == 1
+    assert holds(ledger, as_of=ago(days=3)) == []

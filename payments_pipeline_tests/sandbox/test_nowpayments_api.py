@@ -76,6 +76,8 @@ def test_ids_are_numbers_in_the_list_and_text_on_the_single_payment(sandbox: San
     ).json()
     assert (listed["payment_id"], listed["purchase_id"]) == (5_000_000_000, 4_944_856_743)
     assert (single["payment_id"], single["purchase_id"]) == ("5000000000", "4944856743")
+    assert "parent_payment_id" in listed
+    assert not {"parent_payment_id", "origin_type"} & set(single)
     assert listed["burning_percent"] == single["burning_percent"] == "null"
 
 

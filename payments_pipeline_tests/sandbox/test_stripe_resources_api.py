@@ -1,4 +1,4 @@
-"""The simulated Stripe beyond payments: every list of issue 3, the events feed, and objects that change over time."""
+"""The simulated Stripe beyond payments: every list, the events feed, and objects that change over time."""
 
 from __future__ import annotations
 

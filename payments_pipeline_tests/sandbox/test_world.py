@@ -14,24 +14,19 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
+from payments_pipeline.sandbox.catalogue import LINES
 from payments_pipeline.sandbox.faults import FAULTS
 from payments_pipeline.sandbox.faults.registry import fault
 from payments_pipeline.sandbox.plans import STRIPE_EXPONENT
 from payments_pipeline.sandbox.town import TABLES
-from payments_pipeline.sandbox.world import World, build_world, write_application
+from payments_pipeline.sandbox.world import EVENT, World, build_world, write_application
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.sandbox.oracle import (
     activation_gaps,
     out_of_sync_payments,
     stuck_authorizations,
 )
-
-# Lines of the failure catalogue that the first three reports can see, or must not take for what they see.
-LINES = {
-    *("E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10", "E11", "E12", "E13", "E14", "E15"),
-    *("S1", "S2", "S3", "S4", "S9", "S10", "S12", "H1", "H2", "H3", "H4", "H5", "H6", "H7"),
-    *("C1", "C2", "C3", "C4", "C8", "C10", "C11", "C12", "C14", "W2", "W3", "W5"),
-}
+from payments_pipeline_tests.sandbox.oracle_services import Services, recommendation
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +48,14 @@ def dump(world: World) -> str:
 
 def verdicts(world: World) -> dict[str, list[dict[str, str]]]:
     """The oracle's rows by report."""
+    services = Services(world)
     return {
         "activation_gaps": [{"user_id": user} for user in activation_gaps(world)],
         "out_of_sync_payments": out_of_sync_payments(world),
-        "stuck_authorizations": [{"provider": "stripe", "provider_ref": ref} for ref in stuck_authorizations(world)],
+        "stuck_authorizations": [
+            {"provider": "stripe", "provider_ref": ref, "recommendation": recommendation(services, ref)}
+            for ref in stuck_authorizations(world)
+        ],
     }
 
 
@@ -89,25 +88,32 @@ def test_another_process_with_another_hash_seed_gives_the_same_world() -> None:
 
 
 def test_every_fault_is_planted_twice_and_labelled(world: World) -> None:
-    planted = [label.fault for label in world.labels]
+    planted = [label.fault for label in world.labels if label.fault != EVENT]
     assert set(planted) == set(FAULTS)
     keys = {name: {str(label.key) for label in world.labels if label.fault == name} for name in FAULTS}
     assert all(len(found) >= 2 for found in keys.values())
 
 
-def test_every_line_of_the_catalogue_that_concerns_these_reports_is_there(world: World) -> None:
-    assert {label.line for label in world.labels} == LINES
+def test_every_line_of_the_catalogue_is_there(world: World) -> None:
+    assert {label.line for label in world.labels} == set(LINES)
 
 
 def test_larger_worlds_hold_more_faults() -> None:
-    assert len(build_world(7, 2000, AS_OF).labels) == len(build_world(7, 200, AS_OF).labels) * 5 // 2
+    small, large = (
+        [label for label in build_world(7, users, AS_OF).labels if label.fault != EVENT] for users in (200, 2000)
+    )
+    assert len(large) == len(small) * 5 // 2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+# Payers whom only the matching of unnamed deposits with payments finds, which the oracle does not do.
+MATCHED = {"unnamed_deposit_left_pending", "deposit_after_expiry", "split_and_never_noticed"}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_oracle_finds_what_was_planted_and_nothing_else(seed: int) -> None:
     world = build_world(seed, 1200, AS_OF)
     for report, rows in verdicts(world).items():
-        labels = [label for label in world.labels if label.report == report]
+        labels = [label for label in world.labels if label.report == report and label.fault not in MATCHED]
         expected = {label.fault: label.key for label in labels if label.expected}
         missed = [
             label for label in labels if label.expected and not any(label.key.items() <= row.items() for row in rows)
@@ -128,7 +134,7 @@ def test_no_label_contradicts_another(world: World) -> None:
 
 def test_a_world_without_faults_is_clean() -> None:
     world = build_world(11, 600, AS_OF, only=())
-    assert world.labels == []
+    assert {label.fault for label in world.labels} <= {EVENT}
     assert verdicts(world) == {"activation_gaps": [], "out_of_sync_payments": [], "stuck_authorizations": []}
 
 
@@ -143,7 +149,7 @@ def test_nothing_lies_in_the_future_of_the_world(world: World) -> None:
 
 def test_a_small_world_for_one_fault() -> None:
     world = build_world(1, 20, AS_OF, only=["webhook_never_came"])
-    assert {label.fault for label in world.labels} == {"webhook_never_came"}
+    assert {label.fault for label in world.labels} - {EVENT} == {"webhook_never_came"}
     assert len(world.tables["users"]) == 20
 
 
@@ -184,7 +190,7 @@ def test_stripe_objects_carry_what_the_pipeline_reads(world: World) -> None:
         assert intent["currency"] == intent["currency"].lower()
         assert isinstance(intent["amount"], int)
         if intent["latest_charge"] is None:
-            assert intent["status"] in {"processing", "canceled", "in_clearing"}
+            assert intent["status"] in {"processing", "canceled", "in_clearing", "requires_action"}
             continue
         charge = stripe.charges[intent["latest_charge"]]
         assert charge["payment_intent"] == intent["id"]
@@ -202,7 +208,7 @@ def test_stripe_objects_carry_what_the_pipeline_reads(world: World) -> None:
 def test_card_payments_name_their_user_and_payment_in_metadata(world: World) -> None:
     intents = world.state.stripe.payment_intents
     for payment in world.tables["payment_transactions"]:
-        if payment["payment_method"] == "stripe" and payment["transaction_id"] is not None:
+        if payment["payment_method"] == "stripe" and payment["transaction_id"] in intents:
             metadata = intents[payment["transaction_id"]]["metadata"]
             assert metadata == {"user_id": str(payment["user_id"]), "payment_id": str(payment["id"])}
 
@@ -212,8 +218,8 @@ def test_stripe_integers_follow_the_currency(world: World) -> None:
     seen = set()
     for payment in world.tables["payment_transactions"]:
         plan = plans.get(payment["plan_id"])
-        if plan is not None and payment["payment_method"] == "stripe" and payment["transaction_id"] is not None:
-            intent = world.state.stripe.payment_intents[payment["transaction_id"]]
+        intent = world.state.stripe.payment_intents.get(payment["transaction_id"])
+        if plan is not None and intent is not None:
             assert Decimal(intent["amount"]).scaleb(-STRIPE_EXPONENT[plan["currency"]]) == plan["price"]
             seen.add(plan["currency"])
     assert {"USD", "JPY", "KWD", "UGX"} <= seen

@@ -5,15 +5,14 @@
 WITH moment AS (
     SELECT
         pg_snapshot_xmin(pg_current_snapshot()) AS changed_from,
-        cast(s.system_identifier AS text) || '/' || d.oid AS cluster,
+        recon.cluster_name() || '/' || d.oid AS cluster,
         md5(
             :rules || (
                 SELECT string_agg(concat_ws('/', m.provider, m.resource, m.raw_status, m.state), ',' ORDER BY m)
                 FROM recon.state_map AS m
             )
         ) AS rules
-    FROM pg_control_system() AS s
-    CROSS JOIN pg_database AS d
+    FROM pg_database AS d
     WHERE d.datname = current_database()
 ),
 

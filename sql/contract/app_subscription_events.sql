@@ -18,7 +18,8 @@ SELECT
         lower(e.event_type) IN (
             'canceled', 'cancelled', 'subscription_canceled', 'subscription_cancelled', 'expired',
             'subscription_expired', 'ended', 'revoked', 'refunded', 'downgraded', 'changed', 'plan_changed',
-            'suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked'
+            'suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked', 'terminated', 'deactivated',
+            'subscription_ended', 'customer.subscription.deleted', 'churned', 'paused'
         )
         OR lower(e.new_status) IN (
             'canceled', 'cancelled', 'expired', 'inactive', 'revoked',

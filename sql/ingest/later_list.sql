@@ -1,4 +1,5 @@
 -- Whether a complete list of this resource began after a moment.
+-- noqa: disable=all
 SELECT EXISTS (
     SELECT 1
     FROM recon.coverage AS c

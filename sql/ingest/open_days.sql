@@ -3,7 +3,13 @@
 SELECT
     date_trunc('day', t.{created}) AS day,
     count(*) AS objects,
-    count(*) FILTER (WHERE t.{status} = ANY(%(statuses)s) AND t.vanished_at IS NULL) AS open
+    count(*) FILTER (
+        WHERE t.vanished_at IS NULL
+        AND (
+            t.{status} = ANY(%(open_statuses)s)
+            OR (%(final_statuses)s::text [] IS NOT NULL AND t.{status} <> ALL(%(final_statuses)s::text []))
+        )
+    ) AS open
 FROM {table} AS t
 WHERE t.account = %(account)s AND t.{created} >= %(start)s AND t.{created} < %(end)s
 GROUP BY 1

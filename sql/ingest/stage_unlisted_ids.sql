@@ -1,4 +1,4 @@
--- Which stored objects of a window a complete list did not bring, oldest reading first.
+-- Which stored objects of a window a complete list did not bring; others each time, where they are too many to ask for.
 -- noqa: disable=all
 SELECT t.object_id
 FROM {table} AS t
@@ -7,5 +7,5 @@ WHERE
     AND NOT EXISTS (SELECT 1 FROM pg_temp.snapshot_stage AS s WHERE s.object_id = t.object_id)
     AND NOT EXISTS (SELECT 1 FROM unnest(%(seen)s::bigint[]) AS d (digest) WHERE d.digest = t.digest)
     AND t.object_id <> ALL(%(heard_of)s)
-ORDER BY t.read_at, t.object_id
+ORDER BY random()
 LIMIT %(most)s;

@@ -5,7 +5,17 @@ WITH events AS (
         e.event_id,
         e.event_type,
         e.created_at,
-        coalesce(e.ends_access, FALSE) AS ends_access,
+        coalesce(e.ends_access, FALSE)
+        AND NOT (
+            (
+                lower(e.event_type) IN ('expired', 'subscription_expired')
+                OR coalesce(lower(e.new_status), '') = 'expired'
+            )
+            AND (
+                cast(:paid_until AS timestamptz) IS NULL
+                OR e.created_at < cast(:paid_until AS timestamptz) - INTERVAL '25' HOUR
+            )
+        ) AS ends_access,
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(:tier), FALSE) AS gives
     FROM recon.app_subscription_events AS e
     WHERE e.user_id = :user_id AND e.created_at > :paid_at

@@ -5,8 +5,9 @@ why: >-
   service that never took place. Deadlines differ by card: seven days for most, less or up to thirty for others.
 severity: MEDIUM
 what_to_do: >-
-  Capture what was delivered and release what was not, before the deadline. Where it has passed, cancel the hold and
-  ask for another payment.
+  Capture what was delivered and release what was not, before the deadline; column recommendation says which, from the
+  booking. Where the deadline has passed, try at once; if the provider refuses, cancel the hold and ask for another
+  payment.
 key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
@@ -14,6 +15,7 @@ unconfigured: judge
 params:
   lead_hours: 48
   max_age_days: 7
+  grace_minutes: 60
 action: null
 columns:
   provider: Who holds the money.
@@ -28,6 +30,9 @@ columns:
   age_days: Days since then.
   capture_before: The provider's deadline for capture (UTC); empty when it names none.
   hours_left: Hours until the deadline, negative once it has passed.
+  recommendation: >-
+    capture (somebody joined, or the application calls it completed), release (no-show, cancelled, over with nobody
+    there, or nothing that it is for) or wait (the service is still to come, or the hold is for a plan).
   reason: Why the hold is listed.
   severity: HIGH where the deadline is near or past, else MEDIUM.
 ---*/
@@ -45,7 +50,9 @@ WITH provider_holds AS (
     WHERE
         t.state = 'authorized'
         AND t.kind IN ('payment', 'deposit')
+        AND t.link_method <> 'foreign'
         AND t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND (
             t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours
             OR (
@@ -65,6 +72,7 @@ holds AS (
         h.created_at,
         p.payment_id,
         p.booking_id,
+        p.plan_id,
         p.user_id,
         p.created_at AS payment_created_at,
         coalesce(cast(p.user_id AS text), h.user_ref) AS user_ref,
@@ -82,18 +90,44 @@ holds AS (
         p.created_at,
         p.payment_id,
         p.booking_id,
+        p.plan_id,
         p.user_id,
         p.created_at AS payment_created_at,
         cast(p.user_id AS text) AS user_ref,
         FALSE AS is_known_to_provider
-    FROM recon.app_payments AS p
-    INNER JOIN recon.state_map AS m
-        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment' AND m.state = 'authorized'
-    LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
+    FROM recon.state_map AS m
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of all payments those with such a status are asked for by index, the oldest first.
+        SELECT
+            q.provider,
+            q.provider_ref,
+            q.amount,
+            q.currency,
+            q.created_at,
+            q.payment_id,
+            q.booking_id,
+            q.plan_id,
+            q.user_id
+        FROM recon.app_payments AS q
+        WHERE
+            q.status = m.raw_status
+            AND q.created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+        ORDER BY q.created_at ASC
+        LIMIT 100000
+    ) AS p ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT o.provider_ref
+        FROM recon.provider_transactions AS o
+        WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref
+        ORDER BY o.account
+        LIMIT 1
+    ) AS t ON TRUE
     WHERE
-        t.provider_ref IS NULL
+        m.provider = 'app'
+        AND m.resource = 'app_payment'
+        AND m.state = 'authorized'
+        AND t.provider_ref IS NULL
         AND p.provider_ref IS NOT NULL
-        AND p.created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
 ),
 
 chosen AS (
@@ -128,6 +162,18 @@ SELECT
         1
     ) AS hours_left,
     CASE
+        WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
+        WHEN b.booking_id IS NULL THEN 'wait'
+        WHEN
+            b.cancelled_by IS NOT NULL
+            OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')
+            THEN 'release'
+        WHEN b.actual_start <= cast(:as_of AS timestamptz) THEN 'capture'
+        WHEN b.status IN ('completed', 'delivered', 'finished', 'done') THEN 'capture'
+        WHEN b.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes THEN 'release'
+        ELSE 'wait'
+    END AS recommendation,
+    CASE
         WHEN c.capture_before <= cast(:as_of AS timestamptz) THEN 'deadline passed'
         WHEN c.capture_before IS NOT NULL THEN 'deadline near'
         WHEN c.is_known_to_provider THEN 'old, and the provider names no deadline'
@@ -136,4 +182,5 @@ SELECT
     CASE WHEN c.capture_before IS NULL THEN 'MEDIUM' ELSE 'HIGH' END AS severity
 FROM chosen AS c
 LEFT JOIN recon.app_users AS u ON c.user_id = u.user_id
+LEFT JOIN recon.app_bookings AS b ON c.booking_id = b.booking_id
 WHERE c.choice = 1

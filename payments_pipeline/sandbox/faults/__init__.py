@@ -1,13 +1,23 @@
 """Everything that can go wrong in the town, one small module a group; importing this package registers them all."""
 
 from payments_pipeline.sandbox.faults import (
+    access,
+    access_lookalikes,
+    access_mixtures,
     crypto,
+    crypto_deposit_lookalikes,
+    crypto_deposits,
     crypto_lookalikes,
     entitlement,
     entitlement_lookalikes,
     holds,
+    outcomes,
+    payouts,
+    services,
     state,
     state_lookalikes,
+    unlinked,
+    webhooks,
 )
 from payments_pipeline.sandbox.faults.registry import FAULTS, Fault, Sighting
 
@@ -15,11 +25,21 @@ __all__ = [
     "FAULTS",
     "Fault",
     "Sighting",
+    "access",
+    "access_lookalikes",
+    "access_mixtures",
     "crypto",
+    "crypto_deposit_lookalikes",
+    "crypto_deposits",
     "crypto_lookalikes",
     "entitlement",
     "entitlement_lookalikes",
     "holds",
+    "outcomes",
+    "payouts",
+    "services",
     "state",
     "state_lookalikes",
+    "unlinked",
+    "webhooks",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never
+from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never, other_tier
 from payments_pipeline.sandbox.plans import Row
 from payments_pipeline.sandbox.purchases import pay_by_card, pay_by_deposit, pay_by_gateway, refund
 from payments_pipeline.sandbox.residents import subscriber
@@ -101,7 +101,7 @@ def wrong_tier(town: Town) -> list[Sighting]:
     user, _ = subscriber(town, plan=town.plan("basic", currency="USD"), at=town.between(12, 26))
     payment = pay_by_card(town, user, town.between(0.1, 10), plan=town.plan("premium", currency="USD"))
     town.webhook(payment)
-    return [gap(user), *never(drift(payment))]
+    return [other_tier(user), *never(gap(user), drift(payment))]
 
 
 @fault(line="E5", name="month_on_another_tier_while_a_year_runs")
@@ -109,7 +109,7 @@ def month_on_another_tier_while_a_year_runs(town: Town) -> list[Sighting]:
     """A basic month on top of a premium year: for a person to judge, never a cut of what was paid for."""
     user, _ = subscriber(town, plan=town.plan("premium", "year", "USD"), at=town.between(40, 80))
     payment = pay_by_card(town, user, town.between(0.1, 10), plan=town.plan("basic", currency="USD"))
-    return [gap(user), *never(drift(payment))]
+    return [other_tier(user), *never(gap(user), drift(payment))]
 
 
 @fault(line="E4", name="year_lost_behind_a_month_that_lapsed")

@@ -41,6 +41,7 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+TAKEN = "access taken"  # direction of a row in refunded_access
 
 
 def fault(*, line: str, name: str) -> Callable[[Callable[[Town], list[Sighting]]], Callable[[Town], list[Sighting]]]:
@@ -64,6 +65,36 @@ def gap(user: Row) -> Sighting:
     return Sighting("activation_gaps", {"user_id": str(user["id"])})
 
 
+def other_tier(user: Row) -> Sighting:
+    """A row about this user in wrong_tier."""
+    return Sighting("wrong_tier", {"user_id": str(user["id"])})
+
+
+def ends_early(user: Row) -> Sighting:
+    """A row about this user in renewal_gaps."""
+    return Sighting("renewal_gaps", {"user_id": str(user["id"])})
+
+
+def for_nothing(user: Row) -> Sighting:
+    """A row about this user in unpaid_access."""
+    return Sighting("unpaid_access", {"user_id": str(user["id"])})
+
+
+def returned(user: Row, direction: str = "access kept") -> Sighting:
+    """A row about this user in refunded_access; `direction` may be "access taken" instead."""
+    return Sighting("refunded_access", {"user_id": str(user["id"]), "direction": direction})
+
+
+def paid_twice(payment: Row) -> Sighting:
+    """A row about this payment, the later of two, in duplicate_payments."""
+    return Sighting("duplicate_payments", {"payment_id": str(payment["id"])})
+
+
+def anything(user: Row) -> list[Sighting]:
+    """All that the reports on access could say of this user."""
+    return [gap(user), other_tier(user), ends_early(user), for_nothing(user), returned(user), returned(user, TAKEN)]
+
+
 def drift(payment: Row) -> Sighting:
     """A row about this payment in out_of_sync_payments."""
     return Sighting("out_of_sync_payments", {"payment_id": str(payment["id"])})
@@ -74,14 +105,72 @@ def stray(provider: str, ref: str) -> Sighting:
     return Sighting("out_of_sync_payments", {"provider": provider, "provider_ref": ref})
 
 
-def stuck(payment: Row) -> Sighting:
-    """A row about this payment's hold in stuck_authorizations."""
-    return Sighting("stuck_authorizations", {"provider": "stripe", "provider_ref": payment["transaction_id"]})
+def off(payment: Row) -> Sighting:
+    """A row about this payment's sum or currency in amount_mismatches."""
+    return Sighting("amount_mismatches", {"payment_id": str(payment["id"])})
+
+
+def unknown(payment: Row) -> Sighting:
+    """A row about this payment, of which the provider has nothing, in unknown_payments."""
+    return Sighting("unknown_payments", {"payment_id": str(payment["id"])})
+
+
+def event(report: str, provider: str, ref: str) -> Sighting:
+    """A row about a provider's object in one of the reports whose truth is read off the objects (oracle.py).
+
+    Only for objects that a fault makes by itself, so that its line is told; the others are labelled in one place.
+    """
+    return Sighting(report, {"provider": provider, "provider_ref": ref})
+
+
+def orphan(provider: str, ref: str) -> Sighting:
+    """A row about money that no payment stands for in orphan_provider_payments."""
+    return event("orphan_provider_payments", provider, ref)
+
+
+def stuck(payment: Row, recommendation: str | None = None) -> Sighting:
+    """A row about this payment's hold in stuck_authorizations, which must recommend this where it is given."""
+    return _hold("stuck_authorizations", payment["transaction_id"], recommendation)
 
 
 def stuck_intent(intent: Json) -> Sighting:
     """A row in stuck_authorizations about a hold that the application does not know."""
-    return Sighting("stuck_authorizations", {"provider": "stripe", "provider_ref": intent["id"]})
+    return _hold("stuck_authorizations", intent["id"], "release")
+
+
+def expired(payment: Row) -> Sighting:
+    """A row about this payment's hold in expired_authorizations."""
+    return _hold("expired_authorizations", payment["transaction_id"])
+
+
+def no_show(payment: Row) -> Sighting:
+    """A row about this payment's hold in no_show_holds."""
+    return _hold("no_show_holds", payment["transaction_id"])
+
+
+def unpaid(booking: Row) -> Sighting:
+    """A row about this booking in missing_payments."""
+    return Sighting("missing_payments", {"booking_id": str(booking["id"])})
+
+
+def not_arrived(payout: Row) -> Sighting:
+    """A row about this payout of the application in failed_payouts."""
+    return Sighting("failed_payouts", {"payout_id": str(payout["id"])})
+
+
+def refused(payout: Json) -> Sighting:
+    """A row about this payout of Stripe's in failed_payouts."""
+    return Sighting("failed_payouts", {"provider_ref": payout["id"]})
+
+
+def mismatch(ref: str) -> Sighting:
+    """A row in payout_mismatches about this payout, or this charge whose money is in none."""
+    return Sighting("payout_mismatches", {"provider_ref": ref})
+
+
+def _hold(report: str, ref: str, recommendation: str | None = None) -> Sighting:
+    key = {"provider": "stripe", "provider_ref": ref}
+    return Sighting(report, key if recommendation is None else key | {"recommendation": recommendation})
 
 
 def never(*sightings: Sighting) -> list[Sighting]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
-from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never, stray
-from payments_pipeline.sandbox.purchases import card_intent, pay_by_card, pay_by_gateway
+from payments_pipeline.sandbox.faults.registry import Sighting, drift, fault, gap, never, off, orphan, stray
+from payments_pipeline.sandbox.purchases import card_intent, pay_by_card, pay_by_gateway, refund
 from payments_pipeline.sandbox.residents import subscriber
 from payments_pipeline.sandbox.town import Town
 
@@ -50,7 +51,7 @@ def charge_of_another_product(town: Town) -> list[Sighting]:
         metadata={"app": "other-shop", "order": town.ids.digits(6)},
         description="Another product",
     )
-    return never(stray("stripe", intent["id"]))
+    return never(stray("stripe", intent["id"]), orphan("stripe", intent["id"]))
 
 
 @fault(line="S10", name="another_product_with_our_numbers")
@@ -75,7 +76,7 @@ def another_product_with_our_numbers(town: Town) -> list[Sighting]:
 
 def _clean_in(town: Town, currency: str) -> list[Sighting]:
     user, payment = subscriber(town, plan=town.plan(currency=currency))
-    return never(gap(user), drift(payment))
+    return never(gap(user), drift(payment), off(payment))
 
 
 @fault(line="S12", name="yen_have_no_decimals")
@@ -94,3 +95,37 @@ def dinars_have_three_decimals(town: Town) -> list[Sighting]:
 def shillings_are_sent_in_hundredths(town: Town) -> list[Sighting]:
     """UGX 74000 is 7400000 in Stripe's integers, although the currency has no cents."""
     return _clean_in(town, "UGX")
+
+
+@fault(line="S8", name="two_refunds_in_one_second")
+def two_refunds_in_one_second(town: Town) -> list[Sighting]:
+    """Two halves given back at once, told in any order: together it is all, and both sides know."""
+    customer = town.user()
+    at = town.between(8, 60)
+    columns = {"created_at": at, "updated_at": at, "status": "cancelled", "cancelled_by": "customer"}
+    booking = town.booking(customer, at + timedelta(days=2), Decimal(80), "USD", **columns)
+    payment = pay_by_card(town, customer, at, booking=booking, app="refunded", captured=booking["price"])
+    refund(town, payment, part=Decimal("0.5"))
+    refund(town, payment, part=Decimal("0.5"))
+    payment["updated_at"] = at + timedelta(hours=6)
+    return never(drift(payment), off(payment))
+
+
+@fault(line="S3", name="what_a_refund_left")
+def what_a_refund_left(town: Town) -> list[Sighting]:
+    """The application says that a part was refunded, and books the rest: the same money told in another way."""
+    user, payment = subscriber(town, plan=town.plan(currency="EUR"), at=town.between(8, 25))
+    made = refund(town, payment, part=Decimal("0.5"))
+    payment.update(status="partially_refunded", amount=payment["amount"] - Decimal(made["amount"]) / 100)
+    return never(gap(user), drift(payment), off(payment))
+
+
+@fault(line="S3", name="abandoned_at_another_price")
+def abandoned_at_another_price(town: Town) -> list[Sighting]:
+    """The price changed after the customer had gone: nobody pays either."""
+    user = town.user()
+    payment = pay_by_card(
+        town, user, town.between(8, 60), plan=town.plan(currency="USD"), app="expired",
+        intent="requires_payment_method", amount=Decimal("1.99"),
+    )  # fmt: skip
+    return never(gap(user), drift(payment), off(payment))

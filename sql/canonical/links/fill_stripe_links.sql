@@ -6,8 +6,10 @@ WITH by_reference AS (
     SELECT
         n.account,
         n.object_id,
-        min(n.reference) AS reference,
-        min(k.payment_ref) AS payment_ref,
+        -- Who names the payment itself goes before who names its charge.
+        coalesce(min(n.reference) FILTER (WHERE n.reference = n.object_id), min(n.reference)) AS reference,
+        coalesce(min(k.payment_ref) FILTER (WHERE n.reference = n.object_id), min(k.payment_ref)) AS payment_ref,
+        coalesce(max(k.payment_ref) FILTER (WHERE n.reference = n.object_id), max(k.payment_ref)) AS other_payment_ref,
         min(k.user_ref) AS user_ref,
         max(k.user_ref) AS other_user_ref
     FROM (
@@ -66,6 +68,7 @@ claims AS (
         o.metadata_payment_id,
         r.reference,
         r.payment_ref AS r_payment,
+        r.other_payment_ref AS r_other_payment,
         r.user_ref AS r_user,
         r.other_user_ref AS r_other,
         p.payment_ref AS m_payment,
@@ -164,7 +167,10 @@ worded AS (
     SELECT
         j.*,
         'reference=' || j.reference || CASE
-            WHEN j.r_user <> j.r_other THEN ' (users ' || j.r_user || ' and ' || j.r_other || ')' ELSE ''
+            WHEN j.r_user <> j.r_other THEN ' (users ' || j.r_user || ' and ' || j.r_other || ')'
+            WHEN j.r_payment <> j.r_other_payment
+                THEN ' (payments ' || j.r_payment || ' and ' || j.r_other_payment || ')'
+            ELSE ''
         END AS r_words,
         concat_ws(
             ', ',
@@ -207,7 +213,8 @@ SELECT
         WHEN 'customer' THEN w.c_user
     END AS user_ref,
     CASE
-        WHEN w.link_method = 'reference' THEN w.r_payment
+        -- Two rows of one user name it: whose it is we know, which of his payments it is we do not.
+        WHEN w.link_method = 'reference' THEN CASE WHEN w.r_payment = w.r_other_payment THEN w.r_payment END
         WHEN w.link_method IN ('metadata', 'checkout') THEN coalesce(w.m_payment, w.k_payment)
     END AS payment_ref,
     w.link_method,

@@ -63,3 +63,14 @@ LEFT JOIN recon.provider_transactions AS t
         t.provider = 'stripe'
         AND c.account = t.account
         AND t.provider_ref = coalesce(c.payment_intent_id, c.object_id);
+
+-- Whose transaction numbers these are. pg_control_system() reads a file that some servers may not open; a restart then
+-- counts as another cluster, which costs one full refresh.
+CREATE FUNCTION recon.cluster_name() RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT CAST(c.system_identifier AS text) FROM pg_control_system() AS c);
+EXCEPTION WHEN OTHERS THEN
+    RETURN CAST(pg_postmaster_start_time() AS text);
+END
+$$;

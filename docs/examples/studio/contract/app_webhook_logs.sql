@@ -12,5 +12,7 @@ SELECT
     cast(NULL AS bigint) AS payment_id,
     cast(NULL AS text) AS plan_id,
     cast(NULL AS timestamptz) AS created_at,
-    cast(NULL AS timestamptz) AS processed_at
+    cast(NULL AS timestamptz) AS processed_at,
+    cast(NULL AS text) AS event_ref,
+    cast(NULL AS text) AS object_ref
 WHERE FALSE;

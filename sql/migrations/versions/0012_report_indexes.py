@@ -1,9 +1,9 @@
-"""Runs 0008_seen_bytes.sql."""
+"""Runs 0012_report_indexes.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
-revision = "0008"
-down_revision = "0007"
+revision = "0012"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -1,0 +1,146 @@
+"""How PostgreSQL runs the catalogue on a database of some size: kept in plans/, so that a lost index is seen.
+
+`make plans` writes them anew. They are kept whole, for people to read; the test holds the scans of large tables against
+them, which a change of PostgreSQL or of a join's order leaves alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+
+from payments_pipeline.db.sql import sql_root
+from payments_pipeline.reports.materialise import bound_params, bound_query
+from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.reports.ledger import shipped
+
+PLANS = Path(__file__).parent / "plans"
+# No more: of thirty thousand payments ANALYZE reads every row, so that its statistics are the same each time.
+USERS = 10_000
+LARGE = {"payment_transactions", "users", "provider_transactions", "webhook_logs", "subscription_events"}
+# A plan as at scale: PostgreSQL starts workers by the size of a table, which here is near the border.
+STEADY = "SET max_parallel_workers_per_gather = 0; SET random_page_cost = 1.1; SET work_mem = '32MB'; SET jit = off"
+
+# What every business has some of, and the benchmark's rows have none: money given back, deposits that were matched.
+MORE = (
+    "UPDATE recon.provider_transactions SET amount_refunded = amount, state = 'refunded'"
+    " WHERE provider = 'stripe' AND hashtext(provider_ref) % 50 = 0",
+    "INSERT INTO recon.provider_transactions (provider, account, provider_ref, kind, parent_ref, livemode, state,"
+    " raw_status, amount, currency, link_method, provider_created_at, state_changed_at, read_at)"
+    " SELECT provider, account, 're_' || provider_ref, 'refund', provider_ref, TRUE, 'refunded', 'succeeded', amount,"
+    " currency, 'reference', state_changed_at, state_changed_at, read_at"
+    " FROM recon.provider_transactions WHERE state = 'refunded'",
+    "INSERT INTO recon.deposit_matches (provider, account, provider_ref, state, payment_ref, method, amount_share,"
+    " deviation, outcome, evidence, digest, decided_at)"
+    " SELECT provider, account, provider_ref, 'matched', payment_ref, 'exact', amount, 0, 'full', 'amount', 1, read_at"
+    " FROM recon.provider_transactions WHERE kind = 'deposit'",
+)
+
+
+def million() -> ModuleType:
+    """The benchmark's rows."""
+    found = spec_from_file_location("million", sql_root().parent / "benchmarks" / "million.py")
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def seeded(server: URL) -> Iterator[Engine]:
+    name = f"test_plans_{os.getpid()}"
+    admin = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    names = {"name": sql.Identifier(name), "template": sql.Identifier(TEMPLATE)}
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
+    engine = create_engine(server.set(database=name))
+    event.listen(engine, "connect", lambda connection, _record: connection.execute(STEADY))
+    rows = million()
+    rows.fill(engine, USERS)
+    with engine.begin() as filling:
+        for statement in MORE:
+            filling.execute(text(statement))
+    rows.vacuum(engine)
+    yield engine
+    engine.dispose()
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+
+
+def plan(connection: Connection, name: str) -> dict[str, Any]:
+    report = shipped()[name]
+    params = bound_params(report, {}) | {"as_of": million().AS_OF}
+    found = connection.execute(bound_query(report, "EXPLAIN (FORMAT JSON) ", ""), params).scalar_one()
+    return dict(found[0]["Plan"])
+
+
+def written(node: dict[str, Any], depth: int = 0) -> list[str]:
+    """Node types, tables and indexes, one node a line, without costs."""
+    of = [node.get(key) for key in ("Subplan Name", "Join Type", "Relation Name", "CTE Name")]
+    using = f" using {node['Index Name']}" if "Index Name" in node else ""
+    told = " ".join([node["Node Type"], *(word for word in of if word)]) + using
+    return [f"{'  ' * depth}{told}", *(line for part in node.get("Plans", ()) for line in written(part, depth + 1))]
+
+
+def scans(lines: list[str]) -> Counter[str]:
+    """How often each large table is read from end to end, and each of its indexes is used."""
+    found: Counter[str] = Counter()
+    for line in lines:
+        kind, _, index = line.strip().partition(" using ")
+        table = kind.rsplit(" ", 1)[-1]
+        if kind.startswith("Seq Scan") and table in LARGE:
+            found[f"Seq Scan {table}"] += 1
+        elif index.startswith(tuple(f"{name}_" for name in LARGE)):
+            found[index] += 1
+    return found
+
+
+def lost(kept: list[str], now: list[str]) -> list[str]:
+    """What the kept plan looked up by index and this one does not, or reads whole for the first time."""
+    before, after = scans(kept), scans(now)
+    whole = [scan for scan in after if scan.startswith("Seq") and after[scan] > before[scan]]
+    return whole + [index for index in before if not index.startswith("Seq") and index not in after]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_report_reads_large_tables_by_the_indexes_it_did(seeded: Engine, name: str) -> None:
+    path = PLANS / f"{name}.txt"
+    with seeded.connect() as connection:
+        lines = written(plan(connection, name))
+    if os.environ.get("PLANS") == "write":
+        path.write_text("\n".join(lines) + "\n")
+    assert path.is_file(), "no plan is kept: make plans"
+    gone = lost(path.read_text().splitlines(), lines)
+    assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
+
+
+def test_every_kept_plan_is_of_a_report() -> None:
+    assert {path.stem for path in PLANS.glob("*.txt")} == set(shipped())
+
+
+@pytest.mark.parametrize(
+    ("index", "name"),
+    [
+        ("public.payment_transactions_compare_provider", "out_of_sync_payments"),
+        ("recon.provider_transactions_compare", "out_of_sync_payments"),
+        ("public.users_access", "activation_gaps"),
+        ("public.payment_transactions_status", "stuck_authorizations"),
+    ],
+)
+def test_a_lost_index_is_seen(seeded: Engine, index: str, name: str) -> None:
+    with seeded.connect() as connection:
+        connection.execute(text(f"DROP INDEX {index}"))
+        now = written(plan(connection, name))
+        connection.rollback()
+    assert lost((PLANS / f"{name}.txt").read_text().splitlines(), now)

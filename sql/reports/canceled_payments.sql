@@ -1,0 +1,90 @@
+/*---
+title: Payments that were canceled
+why: >-
+  What the provider cancels by itself, or somebody in its dashboard, never passes the application: a booking without
+  money, a customer who thinks to have paid.
+severity: MEDIUM
+what_to_do: >-
+  Where the customer still wants what was ordered, ask for another payment; else close the order.
+key: [provider, provider_ref]
+coverage:
+  stripe: [payment_intents]
+  nowpayments: [payments]
+unconfigured: withhold
+params:
+  window_days: 7
+action: null
+columns:
+  provider: Who canceled it, or was told to.
+  provider_ref: The provider's id of the payment.
+  payment_id: The application's id of the payment.
+  user_id: The payer, where known.
+  username: The payer's name in the application.
+  booking_id: What it was for, where it was for a booking.
+  app_status: Status in the application.
+  provider_status: Status as the provider calls it.
+  amount: What will not come, in major units.
+  currency: Currency of the amount.
+  canceled_at: When it was canceled (UTC).
+  reason: Why, as far as the provider says, and whether the application knows.
+---*/
+-- The rule. Every payment canceled in the last days, whoever did it and whether the application knows of it or not;
+-- holds that were let go are among them. One that ran out unpaid at a crypto gateway is expired, and told by
+-- expired_crypto_payments. Those of other products are not ours.
+WITH canceled AS (
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        t.raw_status,
+        t.amount,
+        t.currency,
+        t.payment_ref,
+        t.user_ref,
+        t.state_changed_at,
+        i.cancellation_reason,
+        p.payment_id AS known_payment,
+        p.user_id AS known_user,
+        p.booking_id,
+        p.status AS app_status,
+        row_number() OVER (
+            PARTITION BY t.provider, t.account, t.provider_ref
+            ORDER BY p.created_at DESC NULLS LAST, p.payment_id DESC NULLS LAST
+        ) AS choice
+    FROM recon.provider_transactions AS t
+    LEFT JOIN recon.stripe_payment_intents AS i
+        ON t.provider = 'stripe' AND t.account = i.account AND t.provider_ref = i.object_id
+    LEFT JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    WHERE
+        t.kind = 'payment'
+        AND t.state = 'canceled'
+        AND t.state_changed_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :window_days
+        AND t.state_changed_at <= cast(:as_of AS timestamptz)
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND t.link_method <> 'foreign'
+        AND t.vanished_at IS NULL
+)
+
+SELECT
+    c.provider,
+    c.provider_ref,
+    coalesce(cast(c.known_payment AS text), c.payment_ref) AS payment_id,
+    coalesce(cast(c.known_user AS text), c.user_ref) AS user_id,
+    u.username,
+    c.booking_id,
+    c.app_status,
+    c.raw_status AS provider_status,
+    c.amount,
+    c.currency,
+    c.state_changed_at AS canceled_at,
+    CASE
+        WHEN c.cancellation_reason IN ('automatic', 'expired') THEN 'the provider gave it up by itself'
+        WHEN c.cancellation_reason IS NULL THEN 'canceled, no reason given'
+        ELSE 'canceled: ' || c.cancellation_reason
+    END || CASE
+        WHEN c.app_status IS NULL THEN ', no payment of the application refers to it'
+        ELSE ', the application says ' || c.app_status
+    END AS reason
+FROM canceled AS c
+LEFT JOIN recon.app_users AS u ON c.known_user = u.user_id
+WHERE c.choice = 1

@@ -1,0 +1,219 @@
+/*---
+title: Paid twice
+why: >-
+  The user paid two times for one booking, or for one period of one plan, and got it once. The second payment is owed
+  back.
+severity: HIGH
+what_to_do: >-
+  Refund the payment in this row, or extend the subscription by its period and tell the user. If the first was the
+  wrong one, refund that instead.
+key: [payment_id]
+coverage:
+  stripe: [payment_intents, refunds]
+  nowpayments: [payments]
+  okx: [deposits]
+unconfigured: judge
+params:
+  grace_seconds: 300
+  period_share: 0.5
+  lookback_days: 180
+  tolerance: 0.02
+action: null
+columns:
+  user_id: The user.
+  username: The user's name in the application.
+  payment_id: The application's id of the later payment.
+  provider: Who took the money.
+  provider_ref: The provider's id of the later payment.
+  first_payment_id: The application's id of the payment before it.
+  first_provider_ref: The provider's id of the payment before it.
+  plan: Name of the plan that was paid twice; empty for bookings.
+  booking_id: The booking that was paid twice; empty for plans.
+  amount: The later payment, in major units, as the application wrote it down.
+  currency: Currency of the amount.
+  paid_at: When the later one was paid (UTC).
+  first_paid_at: When the one before it was paid (UTC).
+  reason: Why we say so.
+---*/
+-- For a plan: the second payment came before period_share of the first one's period was over (renewals come near its
+-- end), and the date of renewal was not moved by both. For a booking: together they are more than its price, so deposit
+-- and rest are none. Refunded payments do not count. Older than lookback_days is left to the books.
+WITH counted AS (
+    -- Paid in the application, each with the payment before it for the same plan: read in the order of an index.
+    SELECT
+        p.user_id,
+        p.plan_id,
+        coalesce(p.confirmed_at, p.created_at) AS at,
+        lag(coalesce(p.confirmed_at, p.created_at)) OVER (
+            PARTITION BY p.user_id, p.plan_id ORDER BY coalesce(p.confirmed_at, p.created_at) ASC
+        ) AS before_at
+    FROM recon.app_payments AS p
+    WHERE
+        p.plan_id IS NOT NULL
+        AND p.booking_id IS NULL
+        AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
+        AND p.created_at <= cast(:as_of AS timestamptz)
+        -- As a CASE, so that the words are looked up on the way and the order is kept.
+        AND CASE
+            WHEN
+                p.status IN (
+                    SELECT m.raw_status
+                    FROM recon.state_map AS m
+                    WHERE m.provider = 'app' AND m.resource = 'app_payment' AND m.state = 'paid'
+                ) THEN 1
+            ELSE 0
+        END <> 0
+),
+
+uncounted AS (
+    -- Paid at the provider while the application does not know it yet: few. The compare reads only columns of the
+    -- covering indexes on both sides.
+    SELECT
+        p.provider,
+        p.provider_ref
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    WHERE
+        t.kind IN ('payment', 'deposit')
+        AND CASE
+            WHEN t.state <> 'paid' THEN 0
+            WHEN
+                p.status IN (
+                    SELECT m.raw_status
+                    FROM recon.state_map AS m
+                    WHERE m.provider = 'app' AND m.resource = 'app_payment' AND m.state IN ('paid', 'refunded')
+                ) THEN 0
+            ELSE 1
+        END = 1
+),
+
+suspects AS (
+    SELECT DISTINCT
+        c.user_id,
+        c.plan_id,
+        cast(NULL AS text) AS booking_ref
+    FROM counted AS c
+    INNER JOIN recon.app_plans AS l ON c.plan_id = l.plan_id
+    WHERE
+        c.at < c.before_at + INTERVAL '1' DAY + INTERVAL '1' DAY * :period_share * CASE lower(l.period)
+            WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92
+            WHEN 'lifetime' THEN 365000 ELSE 366
+        END
+    UNION
+    -- What else there is of the same plan is judged below.
+    SELECT
+        p.user_id,
+        p.plan_id,
+        cast(NULL AS text) AS booking_ref
+    FROM uncounted AS n
+    INNER JOIN recon.app_payments AS p ON n.provider = p.provider AND n.provider_ref = p.provider_ref
+    WHERE
+        p.plan_id IS NOT NULL
+        AND p.booking_id IS NULL
+        AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
+        AND p.created_at <= cast(:as_of AS timestamptz)
+    UNION
+    SELECT
+        p.user_id,
+        NULL AS plan_id,
+        cast(p.booking_id AS text) AS booking_ref
+    FROM recon.app_payments AS p
+    WHERE
+        p.booking_id IS NOT NULL
+        AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
+        AND p.created_at <= cast(:as_of AS timestamptz)
+    GROUP BY p.user_id, p.booking_id
+    HAVING count(*) > 1
+),
+
+paid AS (
+    SELECT
+        v.*,
+        s.booking_ref,
+        lag(v.payment_id) OVER (
+            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at ASC, v.payment_id ASC
+        ) AS first_payment_id,
+        lag(v.provider_ref) OVER (
+            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at ASC, v.payment_id ASC
+        ) AS first_provider_ref,
+        lag(v.paid_at) OVER (
+            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at ASC, v.payment_id ASC
+        ) AS first_paid_at,
+        1 + count(*) OVER (
+            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at DESC, v.payment_id DESC
+        ) AS payments_since_first,
+        sum(v.amount - v.amount_refunded) OVER (
+            PARTITION BY v.user_id, s.plan_id, s.booking_ref, v.currency ORDER BY v.paid_at ASC, v.payment_id ASC
+        ) AS paid_so_far
+    FROM suspects AS s
+    INNER JOIN LATERAL (
+        -- The limit is a fence: verdicts are asked for by index, for these alone.
+        SELECT * FROM recon.payment_verdicts AS w WHERE w.user_id = s.user_id ORDER BY w.payment_id LIMIT 100000
+    ) AS v ON TRUE
+    WHERE
+        (
+            (s.booking_ref IS NULL AND v.booking_id IS NULL AND v.plan_id = s.plan_id)
+            OR s.booking_ref = cast(v.booking_id AS text)
+        )
+        -- Two rows about one object of the provider: the money came once.
+        AND NOT EXISTS (
+            SELECT 1
+            FROM recon.app_payments AS o
+            WHERE
+                o.provider = v.provider
+                AND o.provider_ref = v.provider_ref
+                AND o.user_id = v.user_id
+                AND o.payment_id < v.payment_id
+        )
+        AND v.created_at <= cast(:as_of AS timestamptz)
+        AND v.is_paid
+        AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
+        AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+)
+
+SELECT
+    p.user_id,
+    u.username,
+    p.payment_id,
+    p.provider,
+    p.provider_ref,
+    p.first_payment_id,
+    p.first_provider_ref,
+    p.plan_name AS plan,
+    p.booking_id,
+    p.amount,
+    p.currency,
+    p.paid_at,
+    p.first_paid_at,
+    CASE
+        WHEN p.booking_ref IS NOT NULL THEN 'the booking was paid before: together more than its price'
+        ELSE 'the plan was paid before, its period had just begun, and the second payment extended nothing'
+    END AS reason
+FROM paid AS p
+INNER JOIN recon.app_users AS u ON p.user_id = u.user_id
+LEFT JOIN recon.app_bookings AS b ON p.booking_id = b.booking_id
+WHERE
+    p.first_payment_id IS NOT NULL
+    AND NOT coalesce(u.is_internal, FALSE)
+    AND p.paid_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
+    AND (
+        (
+            p.booking_ref IS NOT NULL
+            AND NOT coalesce(p.paid_so_far <= b.price * 1.01 AND p.currency = b.currency, FALSE)
+        )
+        OR (
+            p.booking_ref IS NULL
+            AND (
+                p.period = 'lifetime'
+                OR (
+                    p.paid_at < p.first_paid_at + INTERVAL '1' DAY * :period_share * p.longest_days
+                    -- All periods were given, one after the other: bought ahead, not by mistake.
+                    AND NOT coalesce(
+                        u.subscription_renewal_date >= p.first_paid_at
+                        + INTERVAL '1' DAY * p.longest_days * (p.payments_since_first - :period_share),
+                        FALSE
+                    )
+                )
+            )
+        )
+    )

@@ -1,0 +1,175 @@
+/*---
+title: Crypto payment came after it had expired
+why: >-
+  The application gave the payment up, then the money came. The payer has paid and gets nothing, and nobody looks at an
+  expired payment any more.
+severity: HIGH
+what_to_do: >-
+  Honour it at the price of that day, or give it back; then set the payment's state to match.
+key: [payment_id]
+coverage:
+  nowpayments: [payments]
+  okx: [deposits]
+unconfigured: withhold
+params:
+  grace_minutes: 15
+  tolerance: 0.02
+action: null
+columns:
+  payment_id: The application's id of the payment.
+  provider: Where the money came.
+  provider_ref: The gateway's id of the payment, or the exchange's of the last deposit for it.
+  user_id: The payer.
+  username: The payer's name in the application.
+  app_status: Status as the application wrote it.
+  received: What came, in coins.
+  amount: At risk, the same.
+  currency: The coin.
+  expires_at: When the payment ran out (UTC).
+  came_at: When the money came (UTC).
+  reason: How late it came.
+---*/
+-- In full, or over: what is late and short as well is told by crypto_underpaid. Late money that the application took
+-- all the same is well.
+WITH late AS (
+    SELECT
+        m.payment_ref,
+        max(m.provider) AS provider,
+        max(m.provider_ref) AS provider_ref,
+        sum(m.amount_share) AS received,
+        max(t.currency) AS coin,
+        max(t.provider_created_at) AS came_at
+    FROM recon.deposit_matches AS m
+    INNER JOIN recon.provider_transactions AS t
+        ON m.provider = t.provider AND m.account = t.account AND m.provider_ref = t.provider_ref
+    WHERE m.came_late AND m.outcome <> 'short' AND t.provider_created_at <= cast(:as_of AS timestamptz)
+    GROUP BY m.payment_ref
+),
+
+repeated AS (
+    -- Repeated deposits that pay in the end for what the gateway itself does not call paid.
+    SELECT
+        f.provider_ref,
+        f.payment_ref,
+        f.received_currency AS coin,
+        f.expected_amount,
+        coalesce(f.amount_received, 0) + sum(c.amount_received) AS received,
+        max(c.state_changed_at) AS came_at
+    FROM recon.provider_transactions AS c
+    INNER JOIN recon.provider_transactions AS f
+        ON f.provider = 'nowpayments' AND c.account = f.account AND c.parent_ref = f.provider_ref
+    WHERE
+        c.provider = 'nowpayments'
+        AND c.parent_ref IS NOT NULL
+        AND c.kind = 'payment'
+        AND c.state IN ('paid', 'partially_paid')
+        AND c.raw_status <> 'wrong_asset_confirmed'
+        AND c.received_currency = f.received_currency
+        AND c.vanished_at IS NULL
+        AND f.vanished_at IS NULL
+        AND f.state NOT IN ('paid', 'refunded')
+        AND coalesce(f.amount_received, 0) < f.expected_amount * (1 - :tolerance)
+    GROUP BY
+        f.account, f.provider_ref, f.payment_ref, f.received_currency, f.expected_amount, f.amount_received
+),
+
+gateway AS (
+    -- What the gateway has, and the application does not count.
+    SELECT
+        p.payment_id,
+        t.provider,
+        t.provider_ref,
+        p.user_id,
+        p.status,
+        m.state AS app_state,
+        t.amount_received AS received,
+        t.received_currency AS coin,
+        p.expires_at,
+        coalesce(t.paid_at, t.state_changed_at) AS came_at
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+    WHERE
+        t.provider = 'nowpayments'
+        AND t.kind = 'payment'
+        AND t.state IN ('paid', 'partially_paid')
+        AND t.raw_status <> 'wrong_asset_confirmed'
+        AND m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired')
+        AND t.vanished_at IS NULL
+        AND t.amount_received >= t.expected_amount * (1 - :tolerance)
+    UNION ALL
+    SELECT
+        p.payment_id,
+        p.provider,
+        r.provider_ref,
+        p.user_id,
+        p.status,
+        m.state AS app_state,
+        r.received,
+        r.coin,
+        p.expires_at,
+        r.came_at
+    FROM repeated AS r
+    INNER JOIN recon.app_payments AS p ON p.provider = 'nowpayments' AND r.payment_ref = cast(p.payment_id AS text)
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+    WHERE
+        m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired')
+        AND r.received >= r.expected_amount * (1 - :tolerance)
+),
+
+judged AS (
+    SELECT
+        p.payment_id,
+        l.provider,
+        l.provider_ref,
+        p.user_id,
+        p.status,
+        m.state AS app_state,
+        l.received,
+        l.coin,
+        p.expires_at,
+        l.came_at
+    FROM late AS l
+    INNER JOIN recon.app_payments AS p ON l.provider = p.provider AND l.payment_ref = cast(p.payment_id AS text)
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+    WHERE p.provider IN ('okx', 'nowpayments') AND m.state NOT IN ('paid', 'refunded')
+    UNION ALL
+    SELECT
+        g.payment_id,
+        g.provider,
+        g.provider_ref,
+        g.user_id,
+        g.status,
+        g.app_state,
+        g.received,
+        g.coin,
+        g.expires_at,
+        g.came_at
+    FROM gateway AS g
+    WHERE g.app_state IN ('failed', 'canceled', 'expired') OR g.came_at > g.expires_at
+)
+
+SELECT
+    j.payment_id,
+    j.provider,
+    j.provider_ref,
+    j.user_id,
+    u.username,
+    j.status AS app_status,
+    j.received,
+    j.received AS amount,
+    j.coin AS currency,
+    j.expires_at,
+    j.came_at,
+    cast(j.received AS text) || ' ' || coalesce(j.coin, 'coins')
+    || CASE
+        WHEN j.came_at > j.expires_at THEN ' came after the payment had run out'
+        ELSE ' came, and the application had given the payment up'
+    END
+    || '; it says ' || j.status AS reason
+FROM judged AS j
+LEFT JOIN recon.app_users AS u ON j.user_id = u.user_id
+WHERE j.came_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes

@@ -1,0 +1,123 @@
+/*---
+title: Money without a payment
+why: >-
+  Somebody paid and the application does not know: the customer has nothing for their money, and nobody will give it to
+  them or back.
+severity: HIGH
+what_to_do: >-
+  Find out what was bought, from the customer and the object at the provider. Record the payment and give what was paid
+  for, or refund it.
+key: [provider, provider_ref]
+coverage:
+  stripe: [payment_intents, charges, checkout_sessions]
+  nowpayments: [payments]
+unconfigured: withhold
+params:
+  grace_seconds: 900
+action: null
+columns:
+  provider: Who has the money.
+  provider_ref: The provider's id of the payment.
+  user_id: The payer, where the provider's object leads to one; never chosen among several.
+  username: The payer's name in the application, where their customer id is known.
+  payment_id: The application's payment that the object names, though another object settles it.
+  customer_ref: The provider's id of the customer.
+  provider_status: Status as the provider calls it.
+  provider_state: The same in canonical words.
+  amount: What was paid or is held, in major units; in crypto, the price.
+  currency: Currency of the amount.
+  provider_created_at: When the provider's object was made (UTC).
+  provider_changed_at: When its state last changed (UTC).
+  link_method: How far the link to the application goes, none or customer or metadata or checkout or ambiguous.
+  reason: Why no payment of the application stands for it.
+---*/
+-- The rule. Money (paid, held, short, under way) of which no payment of the application is known to stand for: no row
+-- refers to the object, and the object names no row that could be its own. An object that leads to a user and to no
+-- payment is one of them. Charges of other products are told by foreign_charges, deposits by the crypto reports; a
+-- repeated deposit belongs to its parent. Test money is none, in a database that knows live accounts.
+WITH unlinked AS (
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        t.parent_ref,
+        cast(NULL AS text) AS named_payment
+    FROM recon.provider_transactions AS t
+    WHERE
+        t.kind = 'payment'
+        AND t.payment_ref IS NULL
+        AND t.link_method <> 'foreign'
+        AND t.state IN ('paid', 'authorized', 'partially_paid', 'processing')
+        AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+    UNION ALL
+    -- It names a payment that another object stands for already: a second payment for the same thing.
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        t.parent_ref,
+        t.payment_ref AS named_payment
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
+    INNER JOIN recon.provider_transactions AS o
+        ON p.provider = o.provider AND p.provider_ref = o.provider_ref AND o.kind = 'payment'
+    WHERE
+        t.kind = 'payment'
+        AND t.link_method IN ('metadata', 'checkout')
+        AND t.state IN ('paid', 'authorized', 'partially_paid', 'processing')
+        AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+        AND t.provider_ref <> o.provider_ref
+),
+
+orphans AS (
+    SELECT
+        t.*,
+        x.named_payment
+    FROM unlinked AS x
+    INNER JOIN recon.provider_transactions AS t
+        ON x.provider = t.provider AND x.account = t.account AND x.provider_ref = t.provider_ref
+    LEFT JOIN recon.known_accounts AS k ON t.provider = k.provider AND t.account = k.account
+    LEFT JOIN recon.provider_transactions AS o
+        ON t.provider = o.provider AND t.account = o.account AND t.parent_ref = o.provider_ref
+    LEFT JOIN recon.stripe_payment_intents AS i
+        ON t.provider = 'stripe' AND t.account = i.account AND t.provider_ref = i.object_id
+    LEFT JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    LEFT JOIN recon.app_payments AS c ON t.provider = c.provider AND i.charge_id = c.provider_ref
+    WHERE
+        t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND (k.is_money OR k.account IS NULL)
+        AND t.livemode = coalesce(k.livemode, t.livemode)
+        -- Referred to by payments of several users: ambiguous, but no orphan.
+        AND p.payment_id IS NULL
+        AND c.payment_id IS NULL
+        AND o.provider_ref IS NULL
+)
+
+SELECT
+    o.provider,
+    o.provider_ref,
+    o.user_ref AS user_id,
+    u.username,
+    o.named_payment AS payment_id,
+    o.customer_ref,
+    o.raw_status AS provider_status,
+    o.state AS provider_state,
+    CASE
+        WHEN o.provider = 'stripe' AND o.state = 'paid' AND o.amount_received > 0 THEN o.amount_received
+        ELSE o.amount
+    END AS amount,
+    o.currency,
+    o.provider_created_at,
+    o.state_changed_at AS provider_changed_at,
+    o.link_method,
+    CASE
+        WHEN o.named_payment IS NOT NULL
+            THEN 'it names payment ' || o.named_payment || ', which stands for another object at the provider'
+        WHEN o.link_method = 'ambiguous' THEN 'several users could have paid it, and no payment refers to it'
+        WHEN o.user_ref IS NOT NULL
+            THEN 'paid by user ' || o.user_ref || ' as their ' || o.link_method || ' says, but no payment refers to it'
+        ELSE 'no payment refers to it, and it names nobody we know'
+    END AS reason
+FROM orphans AS o
+LEFT JOIN recon.app_users AS u ON o.customer_ref = u.stripe_customer_id AND o.user_ref = cast(u.user_id AS text)
