@@ -1,38 +1,22 @@
 """Which objects of a list are stored as they were read: they write no row, but an older reading must not undo them.
 
-Belongs here: the comparison, and what is remembered of it. Does not belong here: writing the others (staging.py).
+Belongs here: the comparison. Does not belong here: what is remembered of it (confirmed.py), writing the others
+(staging.py).
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import psycopg
 
+from payments_pipeline.ingest.confirmed import Confirmed
 from payments_pipeline.ingest.rows import Digester, Glimpse, Rejection, Sighting, opened
 from payments_pipeline.providers.base import Resource, Sliced
 
 Read = Sighting | Glimpse
-
-
-@dataclass(slots=True)
-class Confirmed:
-    """What was read and found as it is stored.
-
-    Attributes:
-        pages: when an answer of a list was read, and between which creation times it confirmed what is stored.
-        objects: single objects, and when each was read.
-        digests: of all objects of `pages`; `mixed` is all of them by exclusive or.
-    """
-
-    pages: list[tuple[datetime, datetime, datetime]] = field(default_factory=list)
-    objects: dict[str, datetime] = field(default_factory=dict)
-    digests: array[int] = field(default_factory=lambda: array("q"))
-    mixed: int = 0
 
 
 class Known:
@@ -107,11 +91,13 @@ class Known:
         read_at = {one.page: one.read_at for one in batch}
         changed: list[int] = []
         new: list[int] = []
-        for page, mixed, count, created_from, created_to, places, new_places, digests in found:
+        for page, mixed, same_from, same_to, stored_from, stored_to, places, new_places, digests in found:
             changed += places or ()
             new += new_places or ()
-            if count:
-                self._confirmed.pages.append((read_at[page], created_from, created_to))
+            stored = (stored_from, stored_to) if stored_from is not None else None
+            same = (same_from, same_to) if digests else None
+            self._confirmed.note(page, read_at[page], same=same, stored=stored, unsure=bool(new_places))
+            if digests:
                 self._confirmed.digests.extend(digests)
                 self._confirmed.mixed ^= mixed
         return [batch[place - 1] for place in sorted(new)], [batch[place - 1] for place in sorted(changed)]

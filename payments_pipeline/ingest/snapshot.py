@@ -26,6 +26,7 @@ from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage, stage
 from payments_pipeline.ingest.unlisted import ask_for_unlisted, newest_certificate
 from payments_pipeline.providers.base import Account, Clock, Page, Provider, Resource, Sliced, Window
+from payments_pipeline.providers.clocks import by_provider
 
 BATCH = 2_000
 """Objects loaded at a time at most."""
@@ -65,6 +66,7 @@ def snapshot(
     Returns:
         The certificate, stored. Provider errors are in it, not raised, so that other resources go on.
     """
+    clock = by_provider(provider, clock)
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
@@ -118,6 +120,7 @@ def reread(
         The certificate, stored; `objects` are those the provider answered for. Its window has no length and lies at
         `as_of`: it claims no absence. Errors as in `snapshot`; one that is about a single object rejects it by name.
     """
+    clock = by_provider(provider, clock)
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
@@ -143,6 +146,8 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester)
             seen, rejected = sightings(source, page, tally.pages, digest_of)
             tally.objects += len(rejected)
             tally.reject(rejected)
+            if rejected:
+                staged.confirmed.note(tally.pages, page.read_at, unsure=True)
             for one in seen:
                 tally.objects += one.object_id not in batch and one.object_id not in before
                 batch[one.object_id] = one

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import named, read_sql
 from payments_pipeline.ingest.collector import loads_under_way
+from payments_pipeline.ingest.confirmed import Confirmed
 from payments_pipeline.ingest.copying import (
     BYTES,
     TEXT,
@@ -31,7 +32,7 @@ from payments_pipeline.ingest.copying import (
     send,
     send_singled,
 )
-from payments_pipeline.ingest.known import Confirmed, Known, Read
+from payments_pipeline.ingest.known import Known, Read
 from payments_pipeline.ingest.rows import Digester, Rejection, Sighting
 from payments_pipeline.providers.base import Account, Resource, Sliced
 

@@ -25,6 +25,7 @@ from payments_pipeline.errors import (
     TransientError,
 )
 from payments_pipeline.providers.base import Account, Clock, Page, Resource, ResourceSpec, Window
+from payments_pipeline.providers.clocks import ProviderTime
 from payments_pipeline.providers.fields import listing_key
 from payments_pipeline.providers.http import HttpClient, Sleep
 from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, expect, key_fingerprint, livemode_of
@@ -89,7 +90,8 @@ class NowPaymentsProvider:
         identity = key_fingerprint("np", email.lower() or key)
         self._account = Account(self.name, identity, livemode_of(base_url) if livemode is None else livemode)
         self.expected_account = expected_account
-        http = HttpClient(
+        self.time = ProviderTime(clock, self.name)
+        self._http = HttpClient(
             base_url,
             system=self.name,
             timeout=settings.http_timeout_seconds,
@@ -99,8 +101,8 @@ class NowPaymentsProvider:
             limiter=limiter,
         )
         login = {"email": email, "password": password} if email else None
-        self._session = _Session(http, key, login, clock)
-        self._resources = {PAYMENTS.name: Payments(self._session, clock, page_size)}
+        self._session = _Session(self._http, key, login, self.time)
+        self._resources = {PAYMENTS.name: Payments(self._session, self.time, page_size)}
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -112,7 +114,9 @@ class NowPaymentsProvider:
         Raises:
             CredentialsError: key or log-in is refused. WrongAccountError: it is not the expected account.
         """
+        began = self.time.machine()
         self._session.get_list({"limit": 1, "page": 0})
+        self.time.compare(self._http.date, began)
         return expect(self._account, self.expected_account)
 
 

@@ -65,6 +65,11 @@ class StripeCalls:
             api_key, base_addresses={"api": base.rstrip("/")}, max_network_retries=0, http_client=self._http
         )
 
+    @property
+    def date(self) -> str | None:
+        """The Date of this thread's last answer; None: it had none."""
+        return self._http.date
+
     def get(self, path: str, **params: Any) -> Any:
         """The parsed body of one GET.
 

@@ -37,6 +37,7 @@ class BodyKeeper(stripe.RequestsClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         raw, status, answer_headers = self.request_stream(method, url, headers, post_data)
+        self._kept.date = answer_headers.get("Date")
         try:
             # In one piece: requests would read it 10 KB at a time, which costs more than the transfer.
             content: bytes = raw.read(decode_content=True)
@@ -48,6 +49,11 @@ class BodyKeeper(stripe.RequestsClient):
             return content, status, answer_headers
         self._kept.body = content
         return b"{}", status, answer_headers
+
+    @property
+    def date(self) -> str | None:
+        """The Date of this thread's last answer."""
+        return getattr(self._kept, "date", None)
 
     def take(self) -> bytes:
         """The body of this thread's last successful request."""

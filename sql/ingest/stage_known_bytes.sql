@@ -4,9 +4,10 @@
 SELECT
     k.page,
     bit_xor(k.digest) FILTER (WHERE k.same) AS mixed,
-    count(*) FILTER (WHERE k.same) AS confirmed,
-    min(k.created) FILTER (WHERE k.same) AS created_from,
-    max(k.created) FILTER (WHERE k.same) AS created_to,
+    min(k.created) FILTER (WHERE k.same) AS same_from,
+    max(k.created) FILTER (WHERE k.same) AS same_to,
+    min(k.created) AS stored_from,
+    max(k.created) AS stored_to,
     array_agg(k.place) FILTER (WHERE NOT k.same AND NOT k.new) AS changed,
     array_agg(k.place) FILTER (WHERE k.new) AS new,
     array_agg(k.digest) FILTER (WHERE k.same) AS digests

@@ -12,3 +12,6 @@ ALTER TABLE recon.stripe_checkout_sessions ADD COLUMN seen bigint;
 ALTER TABLE recon.stripe_subscriptions ADD COLUMN seen bigint;
 ALTER TABLE recon.stripe_customers ADD COLUMN seen bigint;
 ALTER TABLE recon.stripe_events ADD COLUMN seen bigint;
+
+-- Objects of a list that could not be read: what is stored of them was not confirmed.
+ALTER TABLE recon.confirmations ADD COLUMN rejected text[] NOT NULL DEFAULT '{}';
