@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import orjson
 import requests
 import stripe
+import urllib3
 
 from payments_pipeline.errors import (
     ConfigurationError,
@@ -116,7 +117,7 @@ class StripeCalls:
     @staticmethod
     def _unreachable(error: stripe.APIConnectionError, where: str) -> PaymentsPipelineError:
         cause = error.__cause__ or error.__context__
-        if isinstance(cause, requests.exceptions.SSLError):
+        if isinstance(cause, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
             return ResponseError(
                 "Stripe's certificate can't be verified.",
                 where=f"stripe {where}",
