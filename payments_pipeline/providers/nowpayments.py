@@ -181,6 +181,15 @@ class Payments:
             ResponseError: another 404, or another payment, than that: who answers is not NOWPayments.
         """
         read_at = self._clock()
+        payment = self._single(object_id)
+        if payment is None:
+            return None
+        listed = self._as_listed(payment)
+        if listed is None and self._single(object_id) is None:
+            return None  # gone between the two calls
+        return Page([payment if listed is None else listed], read_at)
+
+    def _single(self, object_id: str) -> Mapping[str, Any] | None:
         try:
             payment = self._session.get(f"/v1/payment/{quote(object_id, safe='')}")
         except NotFoundError as error:
@@ -193,22 +202,22 @@ class Payments:
                 where=f"nowpayments GET /v1/payment/{object_id}",
                 remedy="Check NOWPAYMENTS_API_BASE.",
             )
-        return Page([self._as_listed(payment)], read_at)
+        return payment
 
-    def _as_listed(self, single: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The payment from the list, which alone tells parent and origin; `single` where the list lacks it.
+    def _as_listed(self, single: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The payment from the list, which alone tells parent and origin; None: the list lacks it.
 
         Asked for by its second; a server that reads dates by the day has it in the list of that day.
         """
         try:
             second = payment_fields(single).moment("created_at").replace(microsecond=0)
         except MalformedObjectError:
-            return single
+            return None
         window = Window(second, second + timedelta(seconds=1))
         near = _objects(self._session.get_list(_query(window, self._page_size, 0)))
         day = (obj for page in self.pages(window) for obj in page.objects)
         wanted = listing_key(single, "payment_id")
-        return next((obj for obj in chain(near, day) if listing_key(obj, "payment_id") == wanted), single)
+        return next((obj for obj in chain(near, day) if listing_key(obj, "payment_id") == wanted), None)
 
     def object_id(self, obj: Mapping[str, Any]) -> str:
         return payment_fields(obj).id

@@ -25,7 +25,7 @@ from payments_pipeline.sandbox.objects import nowpayments_payment, okx_deposit
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline.sandbox.stripe_life import StripeLife
-from payments_pipeline_tests.ingest.history_world import Time
+from payments_pipeline_tests.ingest.history_log import Time
 from payments_pipeline_tests.ingest.served import NOW, configured, empty
 
 AHEAD = timedelta(minutes=40)

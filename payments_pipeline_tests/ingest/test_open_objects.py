@@ -29,8 +29,8 @@ from payments_pipeline.providers.okx_objects import deposit_row
 from payments_pipeline.sandbox.objects import nowpayments_payment, okx_deposit
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import Json, SandboxState
+from payments_pipeline_tests.ingest.history_log import START, Time
 from payments_pipeline_tests.ingest.history_runs import Killed
-from payments_pipeline_tests.ingest.history_world import START, Time
 from payments_pipeline_tests.ingest.lots import SEED, share
 
 NEXT = {
