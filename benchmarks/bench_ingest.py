@@ -36,7 +36,7 @@ RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 SLICE = OBJECTS // 4  # dlt with raw JSON, and the load path from memory
 SDK_SLICE = OBJECTS // 10
 SECONDS_A_CALL, LIMIT, PACE = 0.2, 25, 24.0
-LISTED = OBJECTS // 4  # objects behind the slow server
+LISTED = OBJECTS // 2  # objects behind the slow server
 STORED, FEWER, CHANGED = 5 * OBJECTS, OBJECTS // 2, OBJECTS // 200
 
 
@@ -138,7 +138,10 @@ def at_once(engine: Engine, base: str, notes: dict[str, object]) -> list[Measure
 def loads(
     engine: Engine, base: str, run: Callable[..., float], first: Callable[..., Callable[[], object]]
 ) -> list[Measure]:
-    """First load and reload beside a bare COPY: end to end, and of the load path alone, fed from memory."""
+    """First load and reload beside a bare COPY: end to end, and of the load path alone, fed from memory.
+
+    Which of them the targets are for: docs/decisions/0015-what-loads-are-compared-with.md.
+    """
     provider = ours.provider_at(base, engine)
     account = provider.identify()
     share = SLICE / OBJECTS
@@ -171,7 +174,10 @@ def loads(
                     what=f"first load {kind}, parsed and interpreted, against a bare COPY of its rows, {size}; "
                     "for information",
                 ),
-                measure(f"reload_{name}_{label}", reloaded, loaded, target=5.0, what=f"{again}{kind}, {size}"),
+                measure(
+                    f"reload_{name}_{label}", reloaded, loaded, target=5.0 if label == "load_path" else 0.0,
+                    what=f"{again}{kind}, {size}{'' if label == 'load_path' else '; for information'}",
+                ),
             ]  # fmt: skip
             if label == "end_to_end":
                 logged = bare.megabytes

@@ -227,7 +227,7 @@ def begun(
 
 @seed(SEED)
 @settings(
-    deadline=None, database=None, max_examples=share(0.4),
+    deadline=None, database=None, max_examples=share(0.2),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(steps=steps)
