@@ -92,7 +92,7 @@ class KeepsTime(Provider, Protocol):
     """A provider whose time is known."""
 
     @property
-    def time(self) -> ProviderTime: ...
+    def own_time(self) -> ProviderTime: ...
 
 
 def proved_ahead(date: str | None, began: datetime) -> timedelta:
@@ -112,6 +112,6 @@ def proved_ahead(date: str | None, began: datetime) -> timedelta:
 
 def by_provider(provider: Provider, clock: Clock) -> Clock:
     """The clock that a run at this provider goes by; the same one where it has been set back already."""
-    if isinstance(clock, SetBack) or not isinstance(provider, KeepsTime) or not provider.time.ahead:
+    if isinstance(clock, SetBack) or not isinstance(provider, KeepsTime) or not provider.own_time.ahead:
         return clock
-    return SetBack(clock, provider.time.ahead)
+    return SetBack(clock, provider.own_time.ahead)

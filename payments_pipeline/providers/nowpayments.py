@@ -90,7 +90,7 @@ class NowPaymentsProvider:
         identity = key_fingerprint("np", email.lower() or key)
         self._account = Account(self.name, identity, livemode_of(base_url) if livemode is None else livemode)
         self.expected_account = expected_account
-        self.time = ProviderTime(clock, self.name)
+        self.own_time = ProviderTime(clock, self.name)
         self._http = HttpClient(
             base_url,
             system=self.name,
@@ -101,8 +101,8 @@ class NowPaymentsProvider:
             limiter=limiter,
         )
         login = {"email": email, "password": password} if email else None
-        self._session = _Session(self._http, key, login, self.time)
-        self._resources = {PAYMENTS.name: Payments(self._session, self.time, page_size)}
+        self._session = _Session(self._http, key, login, self.own_time)
+        self._resources = {PAYMENTS.name: Payments(self._session, self.own_time, page_size)}
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -114,9 +114,9 @@ class NowPaymentsProvider:
         Raises:
             CredentialsError: key or log-in is refused. WrongAccountError: it is not the expected account.
         """
-        began = self.time.machine()
+        began = self.own_time.machine()
         self._session.get_list({"limit": 1, "page": 0})
-        self.time.compare(self._http.date, began)
+        self.own_time.compare(self._http.date, began)
         return expect(self._account, self.expected_account)
 
 

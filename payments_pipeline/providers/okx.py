@@ -84,8 +84,8 @@ class OkxProvider:
         self._fingerprint = key_fingerprint("okx", key)
         self._livemode = livemode_of(settings.okx_api_base) if livemode is None else livemode
         self.expected_account = expected_account
-        self.time = ProviderTime(clock, self.name)
-        self._resources = {DEPOSITS.name: Deposits(self._client, self.time, page_size)}
+        self.own_time = ProviderTime(clock, self.name)
+        self._resources = {DEPOSITS.name: Deposits(self._client, self.own_time, page_size)}
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -97,7 +97,7 @@ class OkxProvider:
         Raises:
             CredentialsError: the key is refused. WrongAccountError: it is not the expected account.
         """
-        began = self.time.machine()
+        began = self.own_time.machine()
         try:
             rows = self._client.call(*CONFIG, {})
         except NotFoundError:
@@ -106,7 +106,7 @@ class OkxProvider:
             uid = self._fingerprint
         else:
             uid = _uid(rows)
-        self.time.compare(self._client.date, began)
+        self.own_time.compare(self._client.date, began)
         return expect(Account(self.name, uid, self._livemode), self.expected_account)
 
 

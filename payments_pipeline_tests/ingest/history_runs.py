@@ -254,7 +254,7 @@ class Runs:
             return []  # it came no further than the door
         if timedelta(seconds=run.skew) > TOLERATED:
             assert isinstance(provider, KeepsTime)
-            self.skews[name] = timedelta(seconds=run.skew) - provider.time.ahead
+            self.skews[name] = timedelta(seconds=run.skew) - provider.own_time.ahead
         chance = random.Random(run.pick)
         origin: dict[str, Any] = {"as_of": clock(), "run_id": name, "clock": clock}
         match run.way:
