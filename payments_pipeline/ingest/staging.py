@@ -207,15 +207,16 @@ class Stage:
 
         Making one writes forty kilobytes of catalogue, which is more than a fetch without news does otherwise.
         """
-        kept: tuple[str, list[int]] | None = self._connection.info.get(STAGE)
-        if kept is not None and kept[0] == self._resource.spec.table:
+        wanted = (self._resource.spec.table, self._columns)
+        kept: tuple[object, list[int]] | None = self._connection.info.get(STAGE)
+        if kept is not None and kept[0] == wanted:
             return kept[1]
         self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
         self.run("stage_create")
         described = self.run("stage_columns", columns=columns).description or ()
         self._driver.commit()
         types = [column.type_code for column in described[:-1]] + [BYTES]
-        self._connection.info[STAGE] = (self._resource.spec.table, types)
+        self._connection.info[STAGE] = (wanted, types)
         return types
 
     def _merge_staged(self) -> int:
