@@ -57,8 +57,8 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
                 repairs=set(PROBED) <= set(reports),
                 description=(
                     "Look for payers without what they paid for, between two nightly runs, tell of them, and give it "
-                    "to them in the same run, as far as policy lets that happen by itself. Launched by hand, the giving is "
-                    "a dry run."
+                    "to them in the same run, as far as policy lets that happen by itself. Launched by hand, the "
+                    "giving is a dry run."
                 ),
             )
         )
