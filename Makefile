@@ -7,9 +7,10 @@ USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
 SOAK_ROUNDS ?= 3000
+TOWNS ?= 300
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest soak-alerts docs plans check format bench bench-ingest bench-latency \
+.PHONY: help install demo dev test soak soak-ingest soak-alerts soak-intraday docs plans check format bench bench-ingest bench-latency \
 	bench-reports accuracy clean
 
 help:  ## list the targets
@@ -43,6 +44,9 @@ docs: install  ## write the pages about reports, repairs and commands anew
 
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
+
+soak-intraday: install  ## hundreds of random towns: reports between two nights beside full runs; INTRADAY_SEED=n repeats
+	@INTRADAY_TOWNS=$(TOWNS) $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_intraday.py
 
 soak: install  ## thousands of random interleavings of repairs; SOAK_SEED=n begins at another seed
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -p no:xdist -o addopts= -q -s \

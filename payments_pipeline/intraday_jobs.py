@@ -27,10 +27,21 @@ PRIORITY = "dagster/priority"  # which of several queued runs starts first
 PROBE_JOB = "probe_activations"
 CRYPTO_JOB = "check_crypto_payments"
 WATCHDOG_JOB = "watchdog"
+IN_EARNEST = {"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}}
+"""Run config of a probe that the sensor starts: it repairs, where policy lets that happen by itself."""
 TELLING = (PROBE_JOB, CRYPTO_JOB, WATCHDOG_JOB)
 """Jobs whose runs send what they found themselves."""
 
-__all__ = ["CRYPTO", "CRYPTO_JOB", "PROBE_JOB", "TELLING", "WATCHDOG_JOB", "WATCH_OP_JOBS", "intraday_jobs"]
+__all__ = [
+    "CRYPTO",
+    "CRYPTO_JOB",
+    "IN_EARNEST",
+    "PROBE_JOB",
+    "TELLING",
+    "WATCHDOG_JOB",
+    "WATCH_OP_JOBS",
+    "intraday_jobs",
+]
 
 
 def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
@@ -46,7 +57,8 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
                 repairs=set(PROBED) <= set(reports),
                 description=(
                     "Look for payers without what they paid for, between two nightly runs, tell of them, and give it "
-                    "to them in the same run, as far as policy lets that happen by itself."
+                    "to them in the same run, as far as policy lets that happen by itself. Launched by hand, the "
+                    "giving is a dry run."
                 ),
             )
         )
@@ -98,7 +110,6 @@ def _job(
     return dg.define_asset_job(
         name,
         selection=chosen,
-        config={"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}} if repairs else None,
         executor_def=dg.in_process_executor,
         tags={LANE: lane} | ({PRIORITY: "10"} if first else {}),
         description=description,

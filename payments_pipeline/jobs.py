@@ -14,6 +14,7 @@ from payments_pipeline.assets import BETWEEN_NIGHTS
 from payments_pipeline.assets.changes import KEY as CHANGES
 from payments_pipeline.assets.deliveries import deliver_round, shown
 from payments_pipeline.assets.findings import findings_key
+from payments_pipeline.assets.intraday import KEY as INTRADAY
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 
@@ -43,12 +44,15 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         ),
         dg.define_asset_job(
             INGEST_CHANGES,
-            selection=dg.AssetSelection.assets(CHANGES, "provider_transactions").without_checks(),
+            selection=dg.AssetSelection.assets(
+                CHANGES, "provider_transactions", "deposit_matches", INTRADAY
+            ).without_checks(),
             executor_def=dg.in_process_executor,
             tags={LANE: "changes"},
             description=(
-                "Read what is new or changed at every configured provider since the last run, and bring it to "
-                "canonical form. Cheap when nothing changed; the nightly run reads everything again."
+                "Read what is new or changed at every configured provider since the last run, bring it to canonical "
+                "form, and bring the intra-day reports and their findings up to now. Cheap when nothing changed; the "
+                "nightly run reads and judges everything again."
             ),
         ),
         dg.define_asset_job(

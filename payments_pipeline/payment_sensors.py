@@ -17,7 +17,7 @@ import orjson
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.intraday_jobs import CRYPTO, CRYPTO_JOB, PROBE_JOB
+from payments_pipeline.intraday_jobs import CRYPTO, CRYPTO_JOB, IN_EARNEST, PROBE_JOB
 from payments_pipeline.jobs import ACTIVATION_REPORT, PROBED
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.reports import Report
@@ -107,13 +107,20 @@ def window(memory: Memory | None, until: datetime) -> tuple[datetime, datetime]:
 
 
 def probe(
-    memory: Memory | None, suspects: Sequence[Suspect], judged_at: datetime | None, *, now: datetime, until: datetime
+    memory: Memory | None,
+    suspects: Sequence[Suspect],
+    judged_at: datetime | None,
+    *,
+    now: datetime,
+    until: datetime,
+    run_config: Mapping[str, object] | None = None,
 ) -> tuple[dg.RunRequest | dg.SkipReason, Memory]:
     """One probe for all suspects that are new, or one more where the last never came to judge.
 
     Args:
         suspects: in the window, oldest first.
         judged_at: time of judgement of the report's last run.
+        run_config: of the probe's run.
     """
     last = memory or Memory(until)
     new = [one for one in suspects if one.mark not in last.asked]
@@ -121,13 +128,15 @@ def probe(
     if new:
         digest = sha256(",".join(sorted(one.mark for one in new)).encode()).hexdigest()[:16]
         key = f"activation:{new[-1].payment_id}+{len(new) - 1}:{digest}"
-        return dg.RunRequest(run_key=key), Memory(until, marks, now, 0)
+        return dg.RunRequest(run_key=key, run_config=dict(run_config or {})), Memory(until, marks, now, 0)
     unjudged = last.asked_at is not None and (judged_at is None or judged_at < last.asked_at)
     if unjudged and last.asked_at is not None:
         if now - last.asked_at < min(ANOTHER_AFTER * 2 ** min(last.attempt, 10), ANOTHER_MOST):
             return dg.SkipReason("The probe is under way."), Memory(until, marks, last.asked_at, last.attempt)
         key = f"activation:again:{int(last.asked_at.timestamp())}:{last.attempt + 1}"
-        return dg.RunRequest(run_key=key), Memory(until, marks, now, last.attempt + 1)
+        return dg.RunRequest(run_key=key, run_config=dict(run_config or {})), Memory(
+            until, marks, now, last.attempt + 1
+        )
     return dg.SkipReason("Every payer of this window has access, or was looked at."), Memory(until, marks)
 
 
@@ -157,7 +166,8 @@ def activation_sensor(reports: Mapping[str, Report]) -> dg.SensorDefinition:
             rows = connection.execute(named("sensors/activation_suspects.sql"), asked).all()
         suspects = [Suspect(row.payment_id, row.updated_at) for row in rows if row.payment_id is not None]
         judged_at = rows[0].judged_at if rows else None
-        request, kept = probe(memory, suspects, judged_at, now=now, until=until)
+        config = IN_EARNEST if set(PROBED) <= set(reports) else None
+        request, kept = probe(memory, suspects, judged_at, now=now, until=until, run_config=config)
         if isinstance(request, dg.SkipReason):
             return dg.SensorResult(skip_reason=request, cursor=kept.written())
         return dg.SensorResult(run_requests=[request], cursor=kept.written())

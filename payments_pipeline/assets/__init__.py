@@ -16,6 +16,8 @@ from payments_pipeline.assets.entitlements import entitlements
 from payments_pipeline.assets.findings import finding_assets, findings_overview
 from payments_pipeline.assets.health import KEY as HEALTH
 from payments_pipeline.assets.health import health
+from payments_pipeline.assets.intraday import KEY as INTRADAY
+from payments_pipeline.assets.intraday import intraday_asset
 from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.assets.open_crypto import open_crypto_payments
 from payments_pipeline.assets.reports import report_asset
@@ -23,7 +25,7 @@ from payments_pipeline.assets.snapshots import snapshot_assets
 from payments_pipeline.assets.stats import stat_assets
 from payments_pipeline.reports import Report
 
-BETWEEN_NIGHTS = (OPEN_CRYPTO, HEALTH, DELIVERIES)
+BETWEEN_NIGHTS = (OPEN_CRYPTO, HEALTH, INTRADAY, DELIVERIES)
 """What only runs between two nights make; see the modules of each for what the night does instead."""
 
 
@@ -46,6 +48,7 @@ def all_assets(
         entitlements,
         deposit_matches,
         *(report_asset(report) for report in reports.values()),
+        intraday_asset(reports),
         *finding_assets(reports),
         findings_overview(reports),
         *stat_assets(),

@@ -37,10 +37,11 @@ from payments_pipeline.errors import (
     UnclearOutcomeError,
 )
 from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation.claims import engaged, lease_left, store_claim
 from payments_pipeline.remediation.facts import Facts, canonical, changes, digest
 from payments_pipeline.remediation.gate import held_back, over_caps, stopped
 from payments_pipeline.remediation.kinds import Order, ProviderKind
-from payments_pipeline.remediation.lease import call_seconds, lease_seconds, new_intent, request_of
+from payments_pipeline.remediation.lease import call_seconds, new_intent, request_of
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
 from payments_pipeline.remediation.oversight import locked
 from payments_pipeline.remediation.planning import view_of
@@ -108,7 +109,7 @@ def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> Ac
     """From proposed or approved to applying."""
     order = job.order(action)
     if (reason := held_back(connection, action, at=job.at)) is not None:
-        return ActionResult(action.action_id, action.state, action.effects, reason)
+        return _left(action, reason)
     job.kind.lock(connection, action.target, job.writeback)
     try:
         facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
@@ -117,10 +118,10 @@ def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> Ac
     if (objection := _objection(job, action, facts)) is not None:
         return finish(connection, action, order, Outcome("rejected", facts, facts, objection))
     intent = new_intent(action, job.kind.request(facts), attempt=1)
-    reason = _engaged(connection, action, intent) or over_caps(connection, action, at=job.at)
+    reason = engaged(connection, action, intent) or over_caps(connection, action, at=job.at)
     if reason is not None:
-        return ActionResult(action.action_id, action.state, action.effects, reason)
-    _store_claim(connection, job, action, intent, token=token, at=job.at)
+        return _left(action, reason)
+    store_claim(connection, action, intent, token=token, patience=job.desk.patience, at=job.at)
     view = replace(view_of(action), state="applying")
     record(connection, view, order, before=facts, after=None, provider=intent)
     return None
@@ -134,21 +135,13 @@ def _not_begun(connection: Connection, action: Row[Any], order: Order, error: Pe
         return finish(connection, action, order, Outcome("failed", known, known, reason))
     result = canonical({"unread": before, "reason": reason})
     connection.execute(named("remediation/note_unread.sql"), {"action_id": action.action_id, "result": result})
-    return ActionResult(action.action_id, action.state, action.effects, reason)
-
-
-def _engaged(connection: Connection, action: Row[Any], intent: Facts) -> str | None:
-    """Two findings may ask for the same: the second waits for what becomes of the first, and is then judged anew."""
-    place = {"object_id": intent["object_id"]}
-    connection.execute(named("remediation/object_lock.sql"), place)
-    other = connection.execute(named("remediation/at_it.sql"), place | {"action_id": action.action_id}).scalar()
-    return None if other is None else f"Action {other} is at the same object."
+    return _left(action, reason)
 
 
 def _take_over(connection: Connection, job: Job, action: Row[Any], token: str) -> ActionResult | None:
     if action.is_leased:
-        return ActionResult(action.action_id, "applying", action.effects, "Somebody is at it, or its outcome is open.")
-    _store_claim(connection, job, action, action.intent, token=token, at=None)
+        return _left(action, "Somebody is at it, or its outcome is open.")
+    store_claim(connection, action, action.intent, token=token, patience=job.desk.patience, at=None)
     return None
 
 
@@ -159,7 +152,7 @@ def _carry_on(job: Job, token: str) -> ActionResult:
             return _as_it_is(connection, job, reason, give_back=token)
         action = locked(connection, job.action_id)
         if action.state != "applying" or action.leased_by != token:
-            return ActionResult(action.action_id, action.state, action.effects, "Somebody else took it over.")
+            return _left(action, "Somebody else took it over.")
         job.kind.lock(connection, action.target, job.writeback)
         return _read_and_ask(connection, job, action)
 
@@ -175,7 +168,7 @@ def _read_and_ask(connection: Connection, job: Job, action: Row[Any]) -> ActionR
         return _settle(connection, job, action, facts, action.intent)
     if (refusal := _not_to_be_asked(job, action, facts, progress)) is not None:
         return finish(connection, action, job.order(action), refusal)
-    room = _lease_left(connection, job) - call_seconds(job.desk.patience)
+    room = lease_left(connection, job.action_id) - call_seconds(job.desk.patience)
     if room < 0:
         reason = "Reading took so long that the call might outlast the lease: nobody was asked."
         return _unclear(connection, job, action, action.intent, reason, seconds=0.0)
@@ -287,18 +280,8 @@ def _as_it_is(connection: Connection, job: Job, reason: str, *, give_back: str |
     if give_back is not None and action.leased_by == give_back:
         row = {"action_id": action.action_id, "intent": canonical(action.intent), "seconds": 0.0}
         connection.execute(named("remediation/note_attempt.sql"), row | {"result": canonical({"unclear": reason})})
+    return _left(action, reason)
+
+
+def _left(action: Row[Any], reason: str) -> ActionResult:
     return ActionResult(action.action_id, action.state, action.effects, reason)
-
-
-def _store_claim(
-    connection: Connection, job: Job, action: Row[Any], intent: Facts, *, token: str, at: datetime | None
-) -> None:
-    row = {"action_id": action.action_id, "intent": canonical(intent), "token": token, "at": at}
-    connection.execute(
-        named("remediation/claim_action.sql"), row | {"seconds": lease_seconds(job.desk.patience)}
-    )  # fmt: skip
-
-
-def _lease_left(connection: Connection, job: Job) -> float:
-    found = connection.execute(named("remediation/lease_left.sql"), {"action_id": job.action_id}).scalar()
-    return float(found or 0.0)

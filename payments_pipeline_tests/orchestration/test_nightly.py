@@ -16,6 +16,8 @@ from payments_pipeline.action_jobs import ActivateSubscription
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.definitions import build_defs
+from payments_pipeline.intraday_jobs import IN_EARNEST
+from payments_pipeline.payment_sensors import Suspect, probe
 from payments_pipeline.repair_jobs import RepairConfig
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
@@ -215,8 +217,7 @@ def test_one_provider_down_leaves_the_others_and_fails_the_run_at_its_end(
 def test_repair_is_a_dry_run_unless_asked_otherwise(
     engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    rehearsed = {"ops": {"activation_repairs": {"config": {"dry_run": True}}}}
-    assert _run("probe_activations", settings, instance, config=rehearsed).success
+    assert _run("probe_activations", settings, instance).success
     assert _all(engine, "SELECT 1 FROM recon.actions") == []
     (finding, *_) = _all(
         engine,
@@ -251,11 +252,14 @@ def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
 def test_probe_runs_the_reports_that_activation_repairs_and_makes_them_in_the_same_run(
     engine: Engine, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    result = _run("probe_activations", settings, instance)
+    request, _ = probe(None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=IN_EARNEST)
+    assert isinstance(request, dg.RunRequest)
+    result = _run("probe_activations", settings, instance, config=request.run_config)
 
     assert result.success
     assert _materialised(result) == {
-        "activation_gaps", "findings/activation_gaps", "wrong_tier", "findings/wrong_tier", "activation_repairs"
+        "activation_gaps", "findings/activation_gaps", "wrong_tier", "findings/wrong_tier", "deliveries",
+        "activation_repairs",
     }  # fmt: skip
     states = {row.state for row in _all(engine, "SELECT DISTINCT state FROM recon.actions")}
     assert states == {"verified"}

@@ -1,9 +1,9 @@
-"""Runs 0018_repairs_at_work.sql."""
+"""Runs 0019_seen_bytes.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
-revision = "0018"
-down_revision = "0014"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
