@@ -127,7 +127,7 @@ def main() -> None:
                 found, whole = ticks(sensor, settings, instance, watch)
                 medians[sensor.name] = round(found[len(found) // 2], 5)
                 wholes[sensor.name] = round(whole[len(whole) // 2], 5)
-                slow = found[int(len(found) * 0.95)]
+                slow = max(found[int(len(found) * 0.95)], 0.0001)  # not all ask our database
                 measures.append(
                     harness.measure(
                         sensor.name, slow, ASKED, target=1.0, what="a tick's queries, 95th percentile against 50 ms"

@@ -18,7 +18,7 @@ from payments_pipeline.assets.open_crypto import CRYPTO
 from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.config import Settings
 from payments_pipeline.findings import queue_daily_summary, wake_snoozed
-from payments_pipeline.jobs import ACTIVATION_REPORT, LANE, PROBE_REPAIRS, PROBED
+from payments_pipeline.jobs import ACTIVATION_REPORT, INGEST_CHANGES, LANE, PROBE_REPAIRS, PROBED
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.watchdog.stores import SILENCE
@@ -29,7 +29,7 @@ CRYPTO_JOB = "check_crypto_payments"
 WATCHDOG_JOB = "watchdog"
 IN_EARNEST = {"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}}
 """Run config of a probe that the sensor starts: it repairs, where policy lets that happen by itself."""
-TELLING = (PROBE_JOB, CRYPTO_JOB, WATCHDOG_JOB)
+TELLING = (PROBE_JOB, CRYPTO_JOB, WATCHDOG_JOB, INGEST_CHANGES)
 """Jobs whose runs send what they found themselves."""
 
 __all__ = [

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from payments_pipeline.assets import BETWEEN_NIGHTS
 from payments_pipeline.assets.changes import KEY as CHANGES
+from payments_pipeline.assets.deliveries import KEY as DELIVERIES
 from payments_pipeline.assets.deliveries import deliver_round, shown
 from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.intraday import KEY as INTRADAY
@@ -45,14 +46,14 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         dg.define_asset_job(
             INGEST_CHANGES,
             selection=dg.AssetSelection.assets(
-                CHANGES, "provider_transactions", "deposit_matches", INTRADAY
+                CHANGES, "provider_transactions", "deposit_matches", INTRADAY, DELIVERIES
             ).without_checks(),
             executor_def=dg.in_process_executor,
             tags={LANE: "changes"},
             description=(
                 "Read what is new or changed at every configured provider since the last run, bring it to canonical "
-                "form, and bring the intra-day reports and their findings up to now. Cheap when nothing changed; the "
-                "nightly run reads and judges everything again."
+                "form, bring the intra-day reports and their findings up to now, and tell of them. Cheap when nothing "
+                "changed; the nightly run reads and judges everything again."
             ),
         ),
         dg.define_asset_job(

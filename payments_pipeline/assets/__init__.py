@@ -53,5 +53,5 @@ def all_assets(
         findings_overview(reports),
         *stat_assets(),
         health(sensors),
-        deliveries(reports, HEALTH),
+        deliveries(reports, HEALTH, INTRADAY),
     ]
