@@ -1,7 +1,7 @@
 """Who is at an action, and until when: what is stored before a provider is asked.
 
-Belongs here: the claim with its intent and lease. Does not belong here: how long a lease is (lease.py), when an action is
-claimed and what follows (effects.py).
+Belongs here: the claim with its intent and lease. Does not belong here: how long a lease is (lease.py), when an action
+is claimed and what follows (effects.py).
 """
 
 from __future__ import annotations

@@ -236,7 +236,7 @@ def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
 
 
 def test_probe_runs_the_reports_that_activation_repairs_and_makes_them_in_the_same_run(
-    engine: Engine, settings: Settings, instance: dg.DagsterInstance
+    engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
     request = activation_request(1, "1", AS_OF)
     assert isinstance(request, dg.RunRequest)
