@@ -7,10 +7,11 @@ USERS ?= 2000
 SEED ?= 1
 HISTORIES ?= 5000
 SOAK_ROUNDS ?= 3000
+TOWNS ?= 300
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest soak-alerts plans check format bench bench-ingest bench-reports \
-	accuracy clean
+.PHONY: help install demo dev test soak soak-ingest soak-alerts soak-intraday docs plans check format bench bench-ingest bench-latency \
+	bench-reports accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,16 +39,23 @@ soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_S
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
 
+docs: install  ## write the pages about reports, repairs and commands anew
+	@$(BIN)/python docs/make_pages.py
+
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
+
+soak-intraday: install  ## hundreds of random towns: reports between two nights beside full runs; INTRADAY_SEED=n repeats
+	@INTRADAY_TOWNS=$(TOWNS) $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_intraday.py
 
 soak: install  ## thousands of random interleavings of repairs; SOAK_SEED=n begins at another seed
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
 		payments_pipeline_tests/remediation/test_soak.py
 
-soak-alerts: install  ## alerts in a long storm: Discord fails, senders are killed; STORM_SEED=n repeats one
-	@STORM_FINDINGS=$${STORM_FINDINGS:-600} STORM_SECONDS=$${STORM_SECONDS:-300} $(BIN)/pytest -p no:xdist -o addopts= -q -s \
-		payments_pipeline_tests/notify/test_storm.py
+soak-alerts: install  ## alerts in a long storm, messages of any body; STORM_SEED=n repeats a storm
+	@STORM_FINDINGS=$${STORM_FINDINGS:-600} STORM_SECONDS=$${STORM_SECONDS:-300} \
+		RENDER_EXAMPLES=$${RENDER_EXAMPLES:-1000} $(BIN)/pytest -p no:xdist -o addopts= -q -s \
+		payments_pipeline_tests/notify/test_storm.py payments_pipeline_tests/notify/test_render.py
 
 check: install  ## format, lint, types, layers, SQL, definitions
 	@$(BIN)/ruff format --check .
@@ -63,12 +71,15 @@ format: install  ## rewrite code and SQL in the house style
 	@$(BIN)/sqlfluff fix --disable-progress-bar sql docs/examples
 
 bench: install  ## measure beside what a user would pick instead; writes benchmarks/results/
-	@for file in $(filter-out benchmarks/bench_ingest.py benchmarks/bench_reports.py,$(wildcard benchmarks/bench_*.py)); do \
+	@for file in $(filter-out benchmarks/bench_ingest.py benchmarks/bench_reports.py benchmarks/bench_latency.py,$(wildcard benchmarks/bench_*.py)); do \
 		$(BIN)/python $$file || exit 1; done
 
 bench-ingest: install  ## ingestion beside stripe's auto-paging, dlt and a bare COPY (ten minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python benchmarks/bench_ingest.py
+
+bench-latency: install  ## from a payment's commit to the message in Discord, with the real daemon (twenty minutes)
+	@$(BIN)/python benchmarks/bench_latency.py
 
 bench-reports: install  ## the report catalogue at a million users; SCALE=0.02 for a quick look
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -43,6 +43,11 @@ def measure(name: str, ours: float, peer: float, *, target: float, what: str, un
     return Measure(name, round(ours, 4), round(peer, 4), ratio, target, ratio >= target, what, unit)
 
 
+def single(name: str, figure: float, limit: float, what: str, unit: str = "s") -> Measure:
+    """A figure of ours against a limit."""
+    return measure(name, figure, limit, target=1.0, what=what, unit=unit)
+
+
 def compare(
     name: str, ours: Callable[[], object], peer: Callable[[], object], *, target: float, what: str, repeats: int = 3
 ) -> Measure:

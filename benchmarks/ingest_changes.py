@@ -96,6 +96,7 @@ def store(engine: Engine, account: str, stored: int) -> None:
         connection.execute(text(SEED), given)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE recon.stripe_payment_intents"))
+        connection.execute(text("CHECKPOINT"))  # none waiting to disturb what comes next
 
 
 def bring_up(engine: Engine, base: str) -> int:

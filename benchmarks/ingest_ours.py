@@ -21,7 +21,7 @@ from payments_pipeline.config import load_settings
 from payments_pipeline.db.engine import driver_connection, engine_for
 from payments_pipeline.ingest.backfill import RANGES, backfill
 from payments_pipeline.ingest.coverage import Coverage
-from payments_pipeline.providers.base import Account, Page, Provider, Resource, Window
+from payments_pipeline.providers.base import Account, Page, Provider, Resource, Sliced, Window
 from payments_pipeline.providers.catalogue import build_providers
 
 INTENTS = "payment_intents"
@@ -87,21 +87,24 @@ class Remembered:
 
 class _Remembered:
     def __init__(self, real: Resource, window: Window) -> None:
+        assert isinstance(real, Sliced)
         self.spec = real.spec
-        self.object_id, self.row, self.read = real.object_id, real.row, real.read
-        self._pages = [
-            (page.objects[0]["created"], page.objects[-1]["created"], page) for page in real.pages(window)
-        ]  # newest first
+        self.object_id, self.row, self.read, self.parsed = real.object_id, real.row, real.read, real.parsed
+        self._pages = [page.slices for page in real.sliced(window)]  # newest first
 
     def pages(self, window: Window) -> Iterator[Page]:
-        """The pages of any window, read now."""
+        """Never asked: see `sliced`."""
+        raise NotImplementedError
+
+    def sliced(self, window: Window) -> Iterator[Page]:
+        """The pages of any window, read now: bytes, as they came."""
         low, high = int(window.start.timestamp()), int(window.end.timestamp())
-        for newest, oldest, page in self._pages:
-            if oldest >= high or newest < low:
+        for page in self._pages:
+            if page[-1].created >= high or page[0].created < low:
                 continue
-            inside = [obj for obj in page.objects if low <= obj["created"] < high]
+            inside = [one for one in page if low <= one.created < high]
             if inside:
-                yield Page(inside, clock())
+                yield Page([], clock(), inside)
 
 
 class BareCopy:

@@ -6,7 +6,9 @@ Exit codes: 0 all is well, 1 something was found, 2 the command could not do its
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path
@@ -18,6 +20,7 @@ from payments_pipeline import __version__
 from payments_pipeline.actions_cli import actions_app, activate
 from payments_pipeline.config import load_settings
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError
+from payments_pipeline.operator_cli import add_to as add_operator_commands
 
 app = typer.Typer(
     name="payments-pipeline",
@@ -30,6 +33,7 @@ db_app = typer.Typer(help="The database: upgrade it, where it is, stop the embed
 app.add_typer(db_app, name="db")
 audit_app = typer.Typer(help="The audit trail of repairs.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+add_operator_commands(app)
 app.add_typer(actions_app, name="actions")
 app.command()(activate)
 findings_app = typer.Typer(help="Findings: what is open, one with its story, and what people do with them.",
@@ -37,6 +41,15 @@ findings_app = typer.Typer(help="Findings: what is open, one with its story, and
 app.add_typer(findings_app, name="findings")
 outbox_app = typer.Typer(help="Messages on their way to the channels.", no_args_is_help=True)
 app.add_typer(outbox_app, name="outbox")
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+) -> None:
+    """Keeps providers, application and users' access in agreement: finds gaps, tells people, repairs, proves."""
+    del debug  # taken by main(), wherever it stands on the line
+
 
 AsOf = Annotated[
     str | None, typer.Option(help="Judge as of this time, e.g. 2026-11-01T12:00:00Z; default: now.", metavar="TIME")
@@ -298,18 +311,51 @@ def accuracy(
 
 
 @app.command()
+def health(json: AsJson = False) -> None:
+    """Does what must happen by itself happen? Also when the daemon is dead: call it from cron or a timer.
+
+    Exits with 1 when something is amiss, with 2 when the database can't be asked.
+    """
+    from payments_pipeline.present_health import show_health
+
+    raise typer.Exit(show_health(load_settings(), now=_now(), as_json=json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     _say(__version__)
 
 
 def main() -> None:
-    """Entry point: errors of ours become one clear text and exit code 2; the rest is a bug and shows its trace."""
+    """Entry point: whatever goes wrong is one clear text and exit code 2; `--debug` adds where in the code."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
     try:
         app()
-    except PaymentsPipelineError as error:
-        typer.echo(f"Error: {error}", err=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  (the last one to hold it: a person reads it next)
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"Error: {_told(error)}", err=True)
         sys.exit(2)
+
+
+def _told(error: Exception) -> str:
+    """An error of ours as it is; of others what is known about the cause and the remedy."""
+    if isinstance(error, PaymentsPipelineError):
+        return str(error)
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's error
+    what = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"{what}. What to do: free some disk space under {error.filename or 'PAYMENTS_HOME'}."
+    if isinstance(error, OSError) and error.filename:
+        return f"{what}. What to do: check that the path exists and is yours to write."
+    if type(error).__module__.startswith("sqlalchemy"):
+        return f"The database says: {what}. What to do: payments-pipeline doctor examines it."
+    return f"{type(error).__name__}: {what}. What to do: run it again with --debug, and report what it shows."
 
 
 def _say(*lines: str) -> None:

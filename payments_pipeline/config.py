@@ -153,6 +153,9 @@ class Settings(BaseSettings):
     raw_json_days: int | None = Field(
         None, ge=1, description="Days after which the JSON of an object that did not change is dropped; unset: never."
     )
+    history_days: int = Field(
+        180, ge=7, description="Days after which ended runs, their logs and messages of old findings are dropped."
+    )
     http_timeout_seconds: float = Field(20.0, gt=0, description="Time-out of one provider call.")
     http_max_attempts: int = Field(5, ge=1, description="Attempts of one provider call, the first included.")
     nightly_timezone: str = Field("UTC", description="Time zone of the 02:00 reconciliation.")

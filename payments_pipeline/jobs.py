@@ -10,10 +10,12 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
 
+from payments_pipeline.assets import BETWEEN_NIGHTS
 from payments_pipeline.assets.changes import KEY as CHANGES
+from payments_pipeline.assets.deliveries import KEY as DELIVERIES
+from payments_pipeline.assets.deliveries import deliver_round, shown
 from payments_pipeline.assets.findings import findings_key
-from payments_pipeline.findings.watching import watch_undelivered
-from payments_pipeline.notify.outbox import deliver
+from payments_pipeline.assets.intraday import KEY as INTRADAY
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
 
@@ -23,16 +25,17 @@ INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
 PROBED = (ACTIVATION_REPORT, "wrong_tier")
 PROBE_REPAIRS = "activation_repairs"
+PATIENCE_SECONDS = 30.0
 
 
 def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
     """The jobs that materialise assets."""
     found = [dg.AssetKey(name) for name in reports] + [findings_key(name) for name in reports]
     probe_repairs = [PROBE_REPAIRS] if set(PROBED) <= set(reports) else []
-    jobs = [
+    return [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *probe_repairs),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *BETWEEN_NIGHTS, *probe_repairs),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
@@ -42,12 +45,15 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         ),
         dg.define_asset_job(
             INGEST_CHANGES,
-            selection=dg.AssetSelection.assets(CHANGES, "provider_transactions").without_checks(),
+            selection=dg.AssetSelection.assets(
+                CHANGES, "provider_transactions", "deposit_matches", INTRADAY, DELIVERIES
+            ).without_checks(),
             executor_def=dg.in_process_executor,
             tags={LANE: "changes"},
             description=(
-                "Read what is new or changed at every configured provider since the last run, and bring it to "
-                "canonical form. Cheap when nothing changed; the nightly run reads everything again."
+                "Read what is new or changed at every configured provider since the last run, bring it to canonical "
+                "form, bring the intra-day reports and their findings up to now, and tell of them. Cheap when nothing "
+                "changed; the nightly run reads and judges everything again."
             ),
         ),
         dg.define_asset_job(
@@ -60,20 +66,6 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
             description="Run every report on what was last read of the providers, without asking them again.",
         ),
     ]
-    if probe_repairs:
-        jobs.append(
-            dg.define_asset_job(
-                "probe_activations",
-                selection=dg.AssetSelection.assets(*PROBED, *map(findings_key, PROBED), PROBE_REPAIRS).without_checks(),
-                executor_def=dg.in_process_executor,
-                tags={LANE: "probe"},
-                description=(
-                    "Look for payers without what they paid for, between two nightly runs; give it to them in the same "
-                    "run, as far as policy lets that happen by itself. Launched by hand, the giving is a dry run."
-                ),
-            )
-        )
-    return jobs
 
 
 class DeliveryConfig(dg.Config):
@@ -91,25 +83,15 @@ def deliver_notifications(
     channels: ChannelsResource,
 ) -> None:
     """Send what is due in the outbox; what had to be given up becomes a finding."""
-    engine = database.engine
-    outcome = deliver(engine, channels.channels(), clock=clock.present, plan=channels.plan(), limit=config.limit)
-    ui_url = channels.settings.dagster_ui_url
-    watch_undelivered(engine, at=clock.present(), ui_url=ui_url, run_id=context.run.run_id)
+    run_id = context.run.run_id
+    outcome = deliver_round(database, channels, clock, limit=config.limit, patience=PATIENCE_SECONDS, run_id=run_id)
     context.log.info(
         f"sent {outcome.sent}, to be retried {outcome.retried}, given up {outcome.dead}, waiting {outcome.waiting}, "
         f"for channels not configured {outcome.unconfigured}"
     )
     for channel, reason in outcome.down.items():
         context.log.warning(f"{channel} is paused: {reason}")
-    context.add_output_metadata(
-        {
-            "sent": outcome.sent,
-            "retried": outcome.retried,
-            "dead": outcome.dead,
-            "waiting": outcome.waiting,
-            "unconfigured": outcome.unconfigured,
-        }
-    )
+    context.add_output_metadata(shown(outcome))
 
 
 @dg.job(

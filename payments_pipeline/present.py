@@ -141,6 +141,11 @@ def write_json(file: Path | None, summary: Mapping[str, Any]) -> None:
         file.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2, default=str))
 
 
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on standard output: times as ISO 8601, exact amounts as text."""
+    Console(soft_wrap=True, highlight=False).out(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())
+
+
 def _report_line(connection: Connection, report: Report) -> dict[str, Any]:
     rows = report_rows(connection, report.name)
     severities: dict[str, int] = defaultdict(int)

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from payments_pipeline.assets.deliveries import KEY as DELIVERIES
 from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.presentation import OWNERS
 from payments_pipeline.config import Settings
@@ -83,7 +84,7 @@ def repair_findings() -> None:
 @dg.asset(
     name=PROBE_REPAIRS,
     group_name="findings",
-    deps=[findings_key(report) for report in PROBED],
+    deps=[*(findings_key(report) for report in PROBED), DELIVERIES],  # people are told first: it takes a moment
     description=(
         "Access given to payers whose activation was lost, in the run of the probe that finds them: a run of its own "
         "would take longer to start than the repair takes. As far as policy allows; a dry run when launched by hand."

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from payments_pipeline.config import Settings
+from payments_pipeline.house_keeping_jobs import HouseKeepingConfig, house_keeping
 from payments_pipeline.ingest_jobs import RetentionConfig, retention
 from payments_pipeline.jobs import INGEST_CHANGES
 from payments_pipeline.providers.catalogue import configured_providers
@@ -12,6 +13,7 @@ from payments_pipeline.providers.catalogue import configured_providers
 NIGHTLY_CRON = "0 2 * * *"
 CHANGES_CRON = "*/5 * * * *"
 RETENTION_CRON = "30 4 * * *"
+HOUSE_KEEPING_CRON = "45 4 * * *"
 RUNNING, STOPPED = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,6 +44,15 @@ def all_schedules(settings: Settings) -> Sequence[dg.ScheduleDefinition]:
             run_config=dg.RunConfig(ops={"drop_old_json": RetentionConfig(dry_run=False)}),
             default_status=RUNNING if settings.raw_json_days else STOPPED,
             description="Drops the JSON of objects that did not change for RAW_JSON_DAYS. On where that is set.",
+        ),
+        dg.ScheduleDefinition(
+            name="house_keeping_after_the_night",
+            job=house_keeping,
+            cron_schedule=HOUSE_KEEPING_CRON,
+            execution_timezone=settings.nightly_timezone,
+            run_config=dg.RunConfig(ops={"drop_old_history": HouseKeepingConfig(dry_run=False)}),
+            default_status=RUNNING,
+            description="Drops ended runs, their logs and messages of findings long over: older than HISTORY_DAYS.",
         ),
     ]
 

@@ -1,13 +1,13 @@
 """Sensors: what starts a run because something happened.
 
 Belongs here: for each sensor one indexed query (`sql/sensors/`), a pure function that decides, and a thin tick around
-both. Does not belong here: repairs (repair_sensors.py), the work itself; it happens in runs. A run key carries what was
-seen and how often it was tried, because Dagster never starts a run for the same key again. Where nothing changed
-although it should have, the key changes after 10, 20, 40, … minutes, so that a run that died before it did anything
-gets a successor.
+both; those that watch payments are in payment_sensors.py, those of the findings' own clock in watch_sensors.py, repairs
+in repair_sensors.py. Does not belong here: the work itself; it happens in runs. A run key carries what was seen and how
+often it was tried, because Dagster never starts a run for the same key again. Where nothing changed although it should
+have, the key changes after 10, 20, 40, … minutes, so that a run that died before it did anything gets a successor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,16 +15,20 @@ import dagster as dg
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.jobs import PROBE_REPAIRS, PROBED, deliver_alerts
-from payments_pipeline.repair_sensors import POLICY, REPAIR_SENSORS
+from payments_pipeline.intraday_jobs import TELLING
+from payments_pipeline.jobs import ACTIVATION_REPORT, deliver_alerts
+from payments_pipeline.payment_sensors import activation_sensor, open_crypto_payments
+from payments_pipeline.repair_sensors import REPAIR_SENSORS
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ChannelsResource, ClockResource, DatabaseResource
+from payments_pipeline.schedules import UNDER_WAY
 from payments_pipeline.ticks import late
+from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
+from payments_pipeline.watchdog import run_ended_badly
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
-ACTIVATION_GRACE = timedelta(seconds=120)  # the webhook's own time to arrive; as in activation_gaps
-ACTIVATION_FIRST_LOOK = timedelta(hours=1)
-IN_EARNEST = {"dry_run": False, "actor": POLICY}
+# A message so young may be on its way in the run that wrote it.
+LEFT_TO_RUNS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +54,6 @@ def alert_request(due: DueNotifications | None, now: datetime) -> dg.RunRequest 
     return dg.RunRequest(run_key=key, tags={"notifications": str(due.waiting)})
 
 
-def activation_window(cursor: str | None, now: datetime) -> tuple[datetime, datetime]:
-    """Which payments a tick looks at: changed since the last tick, and old enough for their webhook to have come."""
-    until = now - ACTIVATION_GRACE
-    since = datetime.fromisoformat(cursor) if cursor else until - ACTIVATION_FIRST_LOOK
-    return min(since, until), until
-
-
-def activation_request(suspects: int, newest_payment: str | None, until: datetime) -> dg.RunRequest | dg.SkipReason:
-    """A probe when a payer in the window is without the access that was paid for."""
-    if not suspects:
-        return dg.SkipReason("Every payer of this window has access.")
-    key = f"activation:{newest_payment}:{int(until.timestamp())}"
-    return dg.RunRequest(run_key=key, run_config={"ops": {PROBE_REPAIRS: {"config": IN_EARNEST}}})
-
-
 @dg.sensor(
     job_name=deliver_alerts.name,
     minimum_interval_seconds=15,
@@ -72,7 +61,7 @@ def activation_request(suspects: int, newest_payment: str | None, until: datetim
     description="Starts a delivery run when a notification is due. On by default: it only tells.",
 )
 def alerts_due(
-    clock: ClockResource, database: DatabaseResource, channels: ChannelsResource
+    context: dg.SensorEvaluationContext, clock: ClockResource, database: DatabaseResource, channels: ChannelsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Something waits in the outbox."""
     configured = sorted(channels.channels())
@@ -82,34 +71,22 @@ def alerts_due(
     with database.connect() as connection:
         parameters = {"now": now, "channels": configured}
         row = connection.execute(named("sensors/notifications_due.sql"), parameters).mappings().one()
-    return alert_request(DueNotifications(**row) if row["waiting"] else None, now)
+    due = DueNotifications(**row) if row["waiting"] else None
+    if due is not None and now - due.due_since < LEFT_TO_RUNS and _tells_itself(context.instance):
+        return dg.SkipReason("A run is under way that tells what it found.")
+    return alert_request(due, now)
 
 
-@dg.sensor(
-    job_name="probe_activations",
-    minimum_interval_seconds=15,
-    default_status=RUNNING,
-    description="Looks every 15 seconds at payments that changed: a payer without access starts the activation probe.",
-)
-def activation_probe(
-    context: dg.SensorEvaluationContext, clock: ClockResource, database: DatabaseResource
-) -> dg.SensorResult:
-    """Payers of the last moments who have no access."""
-    since, until = activation_window(context.cursor, clock.now())
-    with database.connect() as connection:
-        seen = connection.execute(named("sensors/activation_suspects.sql"), {"since": since, "until": until}).one()
-    request = activation_request(seen.suspects, seen.newest_payment, until)
-    if isinstance(request, dg.SkipReason):
-        return dg.SensorResult(skip_reason=request, cursor=until.isoformat())
-    return dg.SensorResult(run_requests=[request], cursor=until.isoformat())
+def _tells_itself(instance: dg.DagsterInstance) -> bool:
+    return any(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1) for job in TELLING)
 
 
 @dg.run_failure_sensor(
     minimum_interval_seconds=30,
     default_status=RUNNING,
     description=(
-        "Queues an alert for each run that failed. Not for delivery runs, whose alert would have to take the way that "
-        "is broken: they retry by themselves, and messages given up are counted in their metadata."
+        "Opens a finding for a job whose run failed: told once, however often it fails, and over when a run succeeds. "
+        "Not for delivery runs, whose alert would have to take the way that is broken: they retry by themselves."
     ),
 )
 def run_failed(
@@ -122,20 +99,17 @@ def run_failed(
     run = context.dagster_run
     if run.job_name == deliver_alerts.name:
         return
-    with database.engine.begin() as connection:
-        connection.execute(
-            named("sensors/queue_run_failure.sql"),
-            {
-                "job": run.job_name,
-                "run_id": run.run_id,
-                "url": f"{settings.dagster_ui_url.rstrip('/')}/runs/{run.run_id}",
-                "error": context.failure_event.message,
-                "now": clock.now(),
-            },
-        )
+    error = context.failure_event.message or "no message"
+    run_ended_badly(database.engine, settings.dagster_ui_url, run.job_name, run.run_id, error, clock.now())
 
 
 def all_sensors(reports: Mapping[str, Report]) -> list[dg.SensorDefinition]:
     """Every sensor whose job exists."""
-    probes = [activation_probe] if set(PROBED) <= set(reports) else []
-    return [alerts_due, *REPAIR_SENSORS, *probes, run_failed]
+    probes = [activation_sensor(reports)] if ACTIVATION_REPORT in reports else []
+    watches = [snoozes_over, night_over, watchdog_due]
+    return [*probes, open_crypto_payments, alerts_due, *REPAIR_SENSORS, run_failed, *watches]
+
+
+def intervals(sensors: Sequence[dg.SensorDefinition]) -> dict[str, int]:
+    """Names of those that are on by default, with the seconds between two ticks: what should tick, if all is well."""
+    return {one.name: one.minimum_interval_seconds or 30 for one in sensors if one.default_status == RUNNING}

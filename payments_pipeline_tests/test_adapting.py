@@ -16,7 +16,7 @@ from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.findings import refresh
 from payments_pipeline.reconcile import report_rows
 from payments_pipeline.remediation.rounds import repair
-from payments_pipeline.reports import load_reports, materialise
+from payments_pipeline.reports import load_reports, materialise, refresh_intraday
 from payments_pipeline_tests.conftest import AS_OF
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "examples" / "studio"
@@ -69,6 +69,14 @@ def gaps(engine: Engine) -> list[str]:
 def test_every_report_runs_on_the_studios_tables(studio: Engine) -> None:
     for report in load_reports().values():
         materialise(studio, report, as_of=AS_OF, overrides={}, run_id=None)
+
+
+def test_reports_between_two_nights_follow_what_the_studio_changes(studio: Engine) -> None:
+    reports = load_reports().values()
+    for report in reports:
+        materialise(studio, report, as_of=AS_OF, overrides={}, run_id=None)
+    done = refresh_intraday(studio, reports, as_of=AS_OF + timedelta(minutes=1), overrides={}, run_id=None)
+    assert [(one.name, one.how, one.error) for one in done if one.how == "anew" or one.error] == []
 
 
 def test_only_the_member_who_paid_and_never_got_in_is_a_gap(studio: Engine) -> None:

@@ -74,10 +74,23 @@ def test_the_ui_shows_a_reconciled_world_and_the_sensors_act(served: tuple[subpr
     wanted = {"nightly_reconciliation", "deliver_alerts", "repair_findings"}
     assert eventually(lambda: wanted <= done(), 180)
     nodes = ask(port, ASSETS)["assetNodes"]
-    assert {node["groupName"] for node in nodes} == {"providers", "application", "canonical", "reports", "findings"}
+    assert {node["groupName"] for node in nodes} == {
+        "providers",
+        "application",
+        "canonical",
+        "reports",
+        "findings",
+        "analytics",
+    }
     assert all(node["description"] for node in nodes)
     materialised = [node for node in nodes if node["assetMaterializations"]]
-    assert {node["groupName"] for node in materialised} == {"providers", "canonical", "reports", "findings"}
+    assert {node["groupName"] for node in materialised} == {
+        "providers",
+        "canonical",
+        "reports",
+        "findings",
+        "analytics",
+    }
 
 
 def test_a_taken_port_is_one_clear_sentence(home: Path) -> None:

@@ -25,7 +25,7 @@ class RefreshConfig(dg.Config):
 
 @dg.asset(
     group_name="canonical",
-    deps=[*(spec.table for spec in SPECS), "provider_changes", "app_users", "app_payments"],
+    deps=[*(spec.table for spec in SPECS), "provider_changes", "open_crypto_payments", "app_users", "app_payments"],
     description=(
         "Every provider object in canonical form: exact amount, currency, canonical state, times, link to user and "
         "payment. An unknown provider status reads `unknown`, never a guess."

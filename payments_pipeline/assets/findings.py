@@ -6,18 +6,31 @@ they should be. Belongs here: calling `findings.refresh` and showing what it did
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 from sqlalchemy import Row
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, amounts, column_schema, counts, table_columns
+from payments_pipeline.assets.findings_chart import bands, chart, span
+from payments_pipeline.assets.presentation import (
+    FRESHNESS,
+    OWNERS,
+    PREVIEW_ROWS,
+    amounts,
+    column_schema,
+    counts,
+    preview,
+    table_columns,
+)
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.findings import refresh
+from payments_pipeline.findings import Finding, live_findings, refresh
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource, ProvidersResource
+
+CHART_DAYS = 30
 
 
 def findings_key(report: str) -> dg.AssetKey:
@@ -88,12 +101,36 @@ def findings_overview(reports: Mapping[str, Report]) -> dg.AssetsDefinition:
             "dagster/column_schema": column_schema(table_columns()["findings"]),
         },
     )
-    def build(database: DatabaseResource) -> dg.MaterializeResult[Any]:
+    def build(clock: ClockResource, database: DatabaseResource) -> dg.MaterializeResult[Any]:
+        now = clock.now()
         with database.connect() as connection:
             rows = connection.execute(named("assets/live_findings.sql")).all()
-        return dg.MaterializeResult(metadata=overview(rows))
+            days = connection.execute(named("assets/open_by_day.sql"), {"now": now, "days": CHART_DAYS}).all()
+            times = connection.execute(named("assets/times.sql"), {"since": now - timedelta(days=CHART_DAYS)}).one()
+            worst = live_findings(connection, limit=PREVIEW_ROWS)
+        shown = {
+            "open_findings": preview([_row(one, now) for one in worst]),
+            "open_over_time": chart(*bands(days)),
+            "mean_time_to_detect": span(times.to_detect, times.detected),
+            "mean_time_to_resolve": span(times.to_resolve, times.resolved),
+        }
+        return dg.MaterializeResult(metadata=overview(rows) | shown)
 
     return build
+
+
+def _row(one: Finding, now: datetime) -> dict[str, Any]:
+    return {
+        "id": one.finding_id,
+        "severity": one.severity,
+        "report": one.report,
+        "status": one.status,
+        "user": one.user_ref,
+        "payment": one.payment_ref,
+        "amount": "" if one.amount is None else f"{one.amount:f} {one.currency or ''}",
+        "open for": span((now - one.opened_at).total_seconds(), 1).partition(" (")[0],
+        "reason": one.evidence.get("reason"),
+    }
 
 
 def overview(rows: Sequence[Row[Any]]) -> dict[str, Any]:

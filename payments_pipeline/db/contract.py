@@ -44,7 +44,7 @@ CONTRACT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Views of ours that rest on contract views: re-created after them, from sql/canonical/.
-DERIVED = ("payment_verdicts",)
+DERIVED = ("payment_verdicts", "payment_objects")
 
 
 def apply_contract(connection: Connection, contract_dir: Path | None) -> list[str]:

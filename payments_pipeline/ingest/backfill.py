@@ -22,6 +22,7 @@ from payments_pipeline.ingest.same_mode import assert_same_mode
 from payments_pipeline.ingest.snapshot import snapshot
 from payments_pipeline.ingest.windows import settled, split
 from payments_pipeline.providers.base import Account, Clock, Provider, Window
+from payments_pipeline.providers.clocks import by_provider
 
 RANGES = 64
 THREADS = 12
@@ -107,6 +108,7 @@ def backfill(
     Raises:
         WrongAccountError: the account was read in the other mode before.
     """
+    clock = by_provider(provider, clock)
     spec = provider.resources[resource].spec
     wanted = settled(window, now=clock(), history=spec.history)
     with engine.begin() as connection:

@@ -41,9 +41,13 @@ class Target:
 
 
 def made(
-    batch: Iterable[Sighting], to_row: Callable[[Mapping[str, Any]], tuple[Any, ...]], owner: tuple[str, bool]
+    batch: Iterable[Sighting],
+    to_row: Callable[[Mapping[str, Any]], tuple[Any, ...]],
+    owner: tuple[str, bool],
+    *,
+    sliced: bool,
 ) -> tuple[list[Made], list[Rejection]]:
-    """Interpret objects; owner, read_at and digest go around what `to_row` gives."""
+    """Interpret objects; owner, read_at and digest go around what `to_row` gives, and `seen` where it is `sliced`."""
     rows: list[Made] = []
     rejected: list[Rejection] = []
     for seen in batch:
@@ -52,7 +56,8 @@ def made(
         except UNREADABLE as error:
             rejected.append(rejection(seen.object_id, error, seen.body, seen.read_at))
             continue
-        rows.append(Made(seen.object_id, (*owner, *values, seen.read_at, seen.digest), seen.body, seen.read_at))
+        read = (seen.read_at, seen.digest, seen.seen) if sliced else (seen.read_at, seen.digest)
+        rows.append(Made(seen.object_id, (*owner, *values, *read), seen.body, seen.read_at))
     return rows, rejected
 
 

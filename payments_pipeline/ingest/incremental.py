@@ -22,6 +22,7 @@ from payments_pipeline.ingest.stored import open_objects
 from payments_pipeline.ingest.watermarks import OVERLAP, Watermark, move, progress, starting_point
 from payments_pipeline.ingest.windows import whole_second
 from payments_pipeline.providers.base import Account, Clock, Provider, Window
+from payments_pipeline.providers.clocks import by_provider
 
 RELIST_REACH = timedelta(days=30)
 """How far back a list may be stretched to save re-reads of open objects."""
@@ -56,6 +57,7 @@ def incremental(
     Raises:
         WrongAccountError: the account was read in the other mode before.
     """
+    clock = by_provider(provider, clock)
     fetches = Fetches(engine, provider, account, as_of, run_id, clock, keep_raw)
     names = [name for name in provider.resources if resources is None or name in resources]
     end = whole_second(min(as_of, clock()))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
 from payments_pipeline.ingest import coverage as certificates
+from payments_pipeline.ingest.confirmed import INSTANT, spoken_of
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.rows import Rejection, rejection
 from payments_pipeline.ingest.singly import Answer
@@ -132,14 +133,19 @@ def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) 
     )
     made = certificates.stored(connection, made)
     if not refused:
-        _store_confirmations(connection, staged, made)
+        _store_confirmations(connection, staged, made, list(tally.rejections))
     return made
 
 
-def _store_confirmations(connection: Connection, staged: Stage, made: Coverage) -> None:
-    """Answers of a list confirm what is stored only when all of it was read, see unlisted.py; single reads always."""
+def _store_confirmations(connection: Connection, staged: Stage, made: Coverage, rejected: list[str]) -> None:
+    """Answers of a list confirm what is stored only when all of it was read, see unlisted.py; single reads always.
+
+    All that is stored of the window is then as it was when the list began, or newer, but for what could not be read.
+    """
     confirmed = staged.confirmed
-    pages = confirmed.pages if made.complete else []
+    pages = list(spoken_of(confirmed.answers.values())) if made.complete else []
+    if made.complete and any(answer.same for answer in confirmed.answers.values()):
+        pages.append((made.started_at, made.window_from, made.window_to - INSTANT))
     readings = [*confirmed.objects.values(), *(page[0] for page in pages)]
     if not readings:
         return
@@ -158,6 +164,7 @@ def _store_confirmations(connection: Connection, staged: Stage, made: Coverage) 
             "page_read_at": [page[0] for page in pages],
             "created_from": [page[1] for page in pages],
             "created_to": [page[2] for page in pages],
+            "rejected": rejected,
         },
     )
 

@@ -11,13 +11,13 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
-import orjson
+import msgspec
 
+from payments_pipeline import __version__
 from payments_pipeline.errors import MalformedObjectError
-from payments_pipeline.providers.base import Page, Resource
+from payments_pipeline.providers.base import Page, Resource, Slice, Sliced
 
 REASON_LIMIT = 500
 NAMELESS = "unreadable-"
@@ -27,6 +27,7 @@ UNREADABLE = (MalformedObjectError, LookupError, TypeError, ValueError, Attribut
 PIECE = 2047
 """Above this hashlib lets other threads run, and with several loads each object would cost two changes of thread."""
 _FIRST_64_BITS = struct.Struct(">q").unpack_from
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
 class Sighting(NamedTuple):
@@ -39,6 +40,7 @@ class Sighting(NamedTuple):
         page: number of the answer that brought it; objects of one answer were read at the same time.
         gone: the provider says that it deleted the object, and says nothing else of it.
         row: its values, where these were needed for the digest.
+        seen: of a list's object: the hash of its own bytes, see `Digester.seen`.
     """
 
     object_id: str
@@ -49,6 +51,22 @@ class Sighting(NamedTuple):
     page: int
     gone: bool
     row: tuple[Any, ...] | None = None
+    seen: int | None = None
+
+
+class Glimpse(NamedTuple):
+    """One object of a list, as its own bytes: not yet parsed, because most are stored as they are.
+
+    Attributes:
+        seen: see `Digester.seen`.
+        read_at, page: see `Sighting`.
+    """
+
+    object_id: str
+    raw: bytes
+    seen: int
+    read_at: datetime
+    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +90,72 @@ class Rejection:
 
 def sightings(
     resource: Resource, page: Page, number: int, digest_of: Digester
-) -> tuple[list[Sighting], list[Rejection]]:
+) -> tuple[list[Sighting | Glimpse], list[Rejection]]:
     """Identify and digest the objects of one answer.
 
     Args:
         number: the answer's place among all of the fetch.
     """
-    seen: list[Sighting] = []
+    found: list[Sighting | Glimpse] = []
     rejected: list[Rejection] = []
-    read_at, identify, to_row = page.read_at, resource.object_id, resource.row if digest_of.rows else None
-    for obj in page.objects:
-        object_id = None
+    for one in page.slices:
         try:
-            if type(obj) is not dict and not isinstance(obj, Mapping):
-                raise MalformedObjectError(f"The object is {type(obj).__name__}, not a JSON object.")
-            object_id = _readable_id(identify(obj))
-            gone = obj.get("deleted") is True
-            row = to_row(obj) if to_row is not None and not gone else None
+            name = _readable_id(one.object_id)
         except UNREADABLE as error:
-            body = canonical_bytes(obj)
-            name = object_id or f"{NAMELESS}{digest_of(body) & (2**64 - 1):016x}"
-            rejected.append(rejection(name, error, body, read_at))
+            rejected.append(_nameless(one, error, digest_of, page.read_at))
             continue
-        body = canonical_bytes(obj if row is None else row)
-        seen.append(Sighting(object_id, obj, body, digest_of(body), read_at, number, gone, row))
-    return seen, rejected
+        found.append(Glimpse(name, one.raw, digest_of.seen(one.told), page.read_at, number))
+    for obj in page.objects:
+        seen = sighting(resource, obj, number, digest_of, read_at=page.read_at)
+        if isinstance(seen, Sighting):
+            found.append(seen)
+        else:
+            rejected.append(seen)
+    return found, rejected
+
+
+def opened(resource: Sliced, glimpse: Glimpse, digest_of: Digester) -> Sighting | Rejection:
+    """Parse one object after all."""
+    try:
+        obj = resource.parsed(glimpse.raw)
+    except UNREADABLE as error:
+        return rejection(glimpse.object_id, error, _as_text(glimpse.raw), glimpse.read_at)
+    return sighting(resource, obj, glimpse.page, digest_of, read_at=glimpse.read_at, seen=glimpse.seen)
+
+
+def sighting(
+    resource: Resource | Sliced,
+    obj: Any,
+    number: int,
+    digest_of: Digester,
+    *,
+    read_at: datetime,
+    seen: int | None = None,
+) -> Sighting | Rejection:
+    """Identify and digest one object; or why that can't be done."""
+    object_id = None
+    try:
+        if type(obj) is not dict and not isinstance(obj, Mapping):
+            raise MalformedObjectError(f"The object is {type(obj).__name__}, not a JSON object.")
+        object_id = _readable_id(resource.object_id(obj))
+        gone = obj.get("deleted") is True
+        row = resource.row(obj) if digest_of.rows and not gone else None
+    except UNREADABLE as error:
+        body = canonical_bytes(obj)
+        name = object_id or f"{NAMELESS}{digest_of(body) & (2**64 - 1):016x}"
+        return rejection(name, error, body, read_at)
+    body = canonical_bytes(obj if row is None else row)
+    return Sighting(object_id, obj, body, digest_of(body), read_at, number, gone, row, seen)
+
+
+def _nameless(one: Slice, error: Exception, digest_of: Digester, read_at: datetime) -> Rejection:
+    body = _as_text(one.raw)
+    return rejection(f"{NAMELESS}{digest_of(body) & (2**64 - 1):016x}", error, body, read_at)
+
+
+def _as_text(raw: bytes) -> bytes:
+    """Bytes that may be no JSON, as a JSON text."""
+    return canonical_bytes(raw.decode("utf-8", "replace"))
 
 
 def _readable_id(object_id: str) -> str:
@@ -117,8 +176,8 @@ def rejection(object_id: str, error: Exception, body: bytes, seen_at: datetime) 
 def canonical_bytes(obj: Any) -> bytes:
     """The object as JSON with sorted keys: equal objects give equal bytes, whatever order they came in."""
     try:
-        return orjson.dumps(obj, _literal, orjson.OPT_SORT_KEYS)
-    except TypeError:
+        return _encode(obj)
+    except (TypeError, ValueError, OverflowError, RecursionError):
         # Lone surrogates and integers beyond 64 bits: rare, and json keeps them as escapes and digits.
         return json.dumps(obj, default=str, sort_keys=True, separators=(",", ":")).encode()
 
@@ -135,6 +194,9 @@ class Digester:
     def __init__(self, columns: Sequence[str], *, rows: bool = False) -> None:
         self.rows = rows
         self._salted = hashlib.sha256("\n".join(columns).encode() + b"\n\n")
+        # Another release may keep or read other fields of the same bytes: it parses everything once.
+        salt = "\n".join((__version__, str(rows), *columns)).encode()
+        self._salt: int = _FIRST_64_BITS(hashlib.sha256(salt).digest())[0]
 
     def __call__(self, body: bytes) -> int:
         """The digest of these bytes."""
@@ -144,8 +206,10 @@ class Digester:
         number: int = _FIRST_64_BITS(own.digest())[0]
         return number
 
-
-def _literal(value: object) -> Any:
-    if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(str(value).encode())
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    def seen(self, told: bytes) -> int:
+        """The hash of an object's own bytes: equal ones mean an equal digest, different ones mean nothing."""
+        own = hashlib.sha256(told[:PIECE])
+        for start in range(PIECE, len(told), PIECE):
+            own.update(told[start : start + PIECE])
+        number: int = _FIRST_64_BITS(own.digest())[0]
+        return number ^ self._salt

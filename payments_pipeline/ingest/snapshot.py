@@ -18,13 +18,15 @@ from payments_pipeline.db.lost import lost_database_is_transient
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.ingest.collector import loads_under_way, rare_collections
 from payments_pipeline.ingest.coverage import Coverage
+from payments_pipeline.ingest.known import Read
 from payments_pipeline.ingest.loading import Errand, Tally, settle
 from payments_pipeline.ingest.overtaken import ask_for_overtaken, leave_out_overtaken
-from payments_pipeline.ingest.rows import Digester, Rejection, Sighting, sightings
+from payments_pipeline.ingest.rows import Digester, Rejection, sightings
 from payments_pipeline.ingest.singly import read_singly
 from payments_pipeline.ingest.staging import Stage, stage
 from payments_pipeline.ingest.unlisted import ask_for_unlisted, newest_certificate
-from payments_pipeline.providers.base import Account, Clock, Page, Provider, Resource, Window
+from payments_pipeline.providers.base import Account, Clock, Page, Provider, Resource, Sliced, Window
+from payments_pipeline.providers.clocks import by_provider
 
 BATCH = 2_000
 """Objects loaded at a time at most."""
@@ -64,10 +66,11 @@ def snapshot(
     Returns:
         The certificate, stored. Provider errors are in it, not raised, so that other resources go on.
     """
+    clock = by_provider(provider, clock)
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
-    with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
+    with rare_collections(), stage(engine, source, account, digest_of, keep_raw=keep_raw) as (connection, staged):
         alone = newest_certificate(staged, window)
         staged.commit()
         tally = _fetch(source, window, staged, digest_of)
@@ -117,10 +120,11 @@ def reread(
         The certificate, stored; `objects` are those the provider answered for. Its window has no length and lies at
         `as_of`: it claims no absence. Errors as in `snapshot`; one that is about a single object rejects it by name.
     """
+    clock = by_provider(provider, clock)
     source = provider.resources[resource]
     errand = Errand(account, resource, mode, Window(as_of, as_of), as_of, run_id, clock, started_at=clock())
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
-    with rare_collections(), stage(engine, source, account, keep_raw=keep_raw) as (connection, staged):
+    with rare_collections(), stage(engine, source, account, digest_of, keep_raw=keep_raw) as (connection, staged):
         tally = _read_each(source, list(dict.fromkeys(ids)), staged, digest_of, clock=clock, threads=threads)
         if tally.error is None:
             ask_for_overtaken(source, staged, tally, digest_of=digest_of, clock=clock)
@@ -133,14 +137,17 @@ def reread(
 def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester) -> Tally:
     """Stream all pages into the stage; a provider's error ends the reading and is kept in the tally."""
     tally = Tally()
-    batch: dict[str, Sighting] = {}
+    batch: dict[str, Read] = {}
     before: set[str] = set()  # ids of the batch before: lists shift by one when something is created meanwhile
     with _Alongside(staged, tally) as loader:
-        for page in _pages(source.pages(window), tally):
+        pages = source.sliced(window) if isinstance(source, Sliced) else source.pages(window)
+        for page in _pages(pages, tally):
             tally.pages += 1
             seen, rejected = sightings(source, page, tally.pages, digest_of)
             tally.objects += len(rejected)
             tally.reject(rejected)
+            if rejected:
+                staged.confirmed.note(tally.pages, page.read_at, unsure=True)
             for one in seen:
                 tally.objects += one.object_id not in batch and one.object_id not in before
                 batch[one.object_id] = one
@@ -156,7 +163,7 @@ def _read_each(
 ) -> Tally:
     """Ask for each id; a provider's failure ends the reading and is kept in the tally."""
     tally = Tally()
-    batch: list[Sighting] = []
+    batch: list[Read] = []
     suspects = staged.rejected_before
     ids = sorted(ids, key=suspects.__contains__)  # last, so that a provider that fails is not asked for all of them
     for answer in read_singly(source, ids, clock=clock, threads=threads, suspects=suspects):
@@ -194,7 +201,7 @@ class _Alongside:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._loading: Future[list[Rejection]] | None = None
 
-    def add(self, batch: list[Sighting]) -> None:
+    def add(self, batch: list[Read]) -> None:
         """Hand over a batch, once the one before is loaded.
 
         Raises:

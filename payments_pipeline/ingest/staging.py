@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import named, read_sql
 from payments_pipeline.ingest.collector import loads_under_way
+from payments_pipeline.ingest.confirmed import Confirmed
 from payments_pipeline.ingest.copying import (
     BYTES,
     TEXT,
@@ -32,29 +32,14 @@ from payments_pipeline.ingest.copying import (
     send,
     send_singled,
 )
-from payments_pipeline.ingest.rows import Rejection, Sighting
-from payments_pipeline.providers.base import Account, Resource
+from payments_pipeline.ingest.known import Known, Read
+from payments_pipeline.ingest.rows import Digester, Rejection, Sighting
+from payments_pipeline.providers.base import Account, Resource, Sliced
 
 STAGE = "snapshot_stage"
 """Under this name a pooled connection remembers whose private table it has."""
 WAITING = 16_000
 """Rows of new objects that all fetches of this process together keep in memory until they merge: 70 MB or so."""
-
-
-@dataclass(slots=True)
-class Confirmed:
-    """What was read and found as it is stored: it writes no row, but must not be undone by an older reading.
-
-    Attributes:
-        pages: when an answer of a list was read, and between which creation times it confirmed what is stored.
-        objects: single objects, and when each was read.
-        digests: of all objects of `pages`; `mixed` is all of them by exclusive or.
-    """
-
-    pages: list[tuple[datetime, datetime, datetime]] = field(default_factory=list)
-    objects: dict[str, datetime] = field(default_factory=dict)
-    digests: array[int] = field(default_factory=lambda: array("q"))
-    mixed: int = 0
 
 
 class Stage:
@@ -73,7 +58,9 @@ class Stage:
         keep_raw: keep the provider's own words of changed objects in recon.raw_json, beside their rows.
     """
 
-    def __init__(self, connection: Connection, resource: Resource, account: Account, *, keep_raw: bool) -> None:
+    def __init__(
+        self, connection: Connection, resource: Resource, account: Account, digest_of: Digester, *, keep_raw: bool
+    ) -> None:
         self._connection = connection
         self._keep_raw = keep_raw
         self._resource = resource
@@ -84,11 +71,20 @@ class Stage:
             "table": sql.Identifier("recon", spec.table),
             "created": sql.Identifier(spec.created_column),
         }
-        self._columns = ("account", "livemode", *spec.columns, "read_at", "digest")
+        self._sliced = isinstance(resource, Sliced)
+        self._columns = (
+            "account",
+            "livemode",
+            *spec.columns,
+            "read_at",
+            "digest",
+            *(("seen",) if self._sliced else ()),
+        )
         self._merged = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "vanished_at")))
         self._newest = "updated" if "updated_at" in spec.columns else "read"
         self.gone: dict[str, datetime] = {}
         self.confirmed = Confirmed()
+        self._known = Known(self.run, resource, digest_of, self.confirmed, self.gone)
         self._staged_ids = array("q")
         self._readable_again: dict[str, datetime] = {}
         self._waiting: list[Made] = []
@@ -105,7 +101,7 @@ class Stage:
         self._rejected_before = {row[0] for row in self.run("rejected_ids").fetchall()}
         self._driver.commit()
 
-    def add(self, batch: Sequence[Sighting], *, look_up: bool = True) -> list[Rejection]:
+    def add(self, batch: Sequence[Read], *, look_up: bool = True) -> list[Rejection]:
         """Take the objects of a batch that are new or changed.
 
         Args:
@@ -115,14 +111,15 @@ class Stage:
         Returns:
             Those that could not be read or stored.
         """
-        for seen in batch:
-            if seen.gone:
-                self.gone[seen.object_id] = seen.read_at
-        present = [seen for seen in batch if not seen.gone]
-        new, changed = self._new_and_changed(present) if look_up else ([], present)
-        rows, rejected = made(changed, self._resource.row, self._owner)
-        new_rows, new_rejected = made(new, self._resource.row, self._owner)
-        rejected += new_rejected
+        rejected: list[Rejection] = []
+        new: Iterable[Sighting] = ()
+        if look_up:
+            new, changed = self._known.new_and_changed(batch, rejected)
+            self._driver.commit()
+        else:
+            changed = list(self._known.parsed(batch, rejected))
+        rows = self._made(changed, rejected)
+        new_rows = self._made(new, rejected)
         if self._staged_ids or len(self._waiting) + len(new_rows) > WAITING // loads_under_way():
             rejected += self.put_down()
             rows += new_rows
@@ -131,9 +128,9 @@ class Stage:
         rejected += self._stage(rows)
         if self._rejected_before:
             unread = {one.object_id for one in rejected}
-            for seen in present:
-                if seen.object_id in self._rejected_before and seen.object_id not in unread:
-                    self._readable_again[seen.object_id] = seen.read_at
+            for one in batch:
+                if one.object_id in self._rejected_before and one.object_id not in unread:
+                    self._readable_again[one.object_id] = one.read_at
         return rejected
 
     def put_down(self) -> list[Rejection]:
@@ -210,39 +207,17 @@ class Stage:
 
         Making one writes forty kilobytes of catalogue, which is more than a fetch without news does otherwise.
         """
-        kept: tuple[str, list[int]] | None = self._connection.info.get(STAGE)
-        if kept is not None and kept[0] == self._resource.spec.table:
+        wanted = (self._resource.spec.table, self._columns)
+        kept: tuple[object, list[int]] | None = self._connection.info.get(STAGE)
+        if kept is not None and kept[0] == wanted:
             return kept[1]
         self._driver.execute("DROP TABLE IF EXISTS pg_temp.snapshot_stage")
         self.run("stage_create")
         described = self.run("stage_columns", columns=columns).description or ()
         self._driver.commit()
         types = [column.type_code for column in described[:-1]] + [BYTES]
-        self._connection.info[STAGE] = (self._resource.spec.table, types)
+        self._connection.info[STAGE] = (wanted, types)
         return types
-
-    def _new_and_changed(self, batch: Sequence[Sighting]) -> tuple[list[Sighting], list[Sighting]]:
-        """Leave out what is stored as it was read, and remember that it was confirmed."""
-        if not batch:
-            return [], []
-        given = {
-            "ids": [seen.object_id for seen in batch],
-            "digests": [seen.digest for seen in batch],
-            "pages": [seen.page for seen in batch],
-        }
-        found = self.run("stage_known", given).fetchall()
-        self._driver.commit()
-        read_at = {seen.page: seen.read_at for seen in batch}
-        changed: list[int] = []
-        new: list[int] = []
-        for page, mixed, count, created_from, created_to, places, new_places, digests in found:
-            changed += places or ()
-            new += new_places or ()
-            if count:
-                self.confirmed.pages.append((read_at[page], created_from, created_to))
-                self.confirmed.digests.extend(digests)
-                self.confirmed.mixed ^= mixed
-        return [batch[place - 1] for place in sorted(new)], [batch[place - 1] for place in sorted(changed)]
 
     def _merge_staged(self) -> int:
         if len(set(self._staged_ids)) < len(self._staged_ids):
@@ -277,6 +252,11 @@ class Stage:
         if settled:
             given = {"ids": list(settled), "read_at": list(settled.values())}
             self.run("rejected_clear", given)
+
+    def _made(self, batch: Iterable[Sighting], rejected: list[Rejection]) -> list[Made]:
+        rows, refused = made(batch, self._resource.row, self._owner, sliced=self._sliced)
+        rejected += refused
+        return rows
 
     def _stage(self, rows: Sequence[Made]) -> list[Rejection]:
         """COPY rows into the private table; those that the server refuses come back."""
@@ -315,11 +295,11 @@ class Stage:
 
 @contextmanager
 def stage(
-    engine: Engine, resource: Resource, account: Account, *, keep_raw: bool = True
+    engine: Engine, resource: Resource, account: Account, digest_of: Digester, *, keep_raw: bool = True
 ) -> Iterator[tuple[Connection, Stage]]:
     """A connection and the stage on it; the stage is emptied at the end."""
     with engine.connect() as connection:
-        opened = Stage(connection, resource, account, keep_raw=keep_raw)
+        opened = Stage(connection, resource, account, digest_of, keep_raw=keep_raw)
         try:
             yield connection, opened
         finally:

@@ -24,6 +24,7 @@ from payments_pipeline.ingest.stored import open_objects, written_since
 from payments_pipeline.ingest.watermarks import OVERLAP, follow, handled, progress
 from payments_pipeline.ingest.windows import SECOND, whole_second
 from payments_pipeline.providers.base import Account, ChangeFeed, Clock, Provider, Window
+from payments_pipeline.providers.clocks import by_provider
 
 VANISHED_AGAIN = timedelta(days=7)
 """An object that vanished while it was open is asked for again for so long: who said so may have been wrong."""
@@ -75,6 +76,7 @@ def sweep(
     Raises:
         WrongAccountError: the account was read in the other mode before.
     """
+    clock = by_provider(provider, clock)
     fetches = Fetches(engine, provider, account, as_of, run_id, clock, keep_raw)
     with engine.begin() as connection:
         assert_same_mode(connection, account)

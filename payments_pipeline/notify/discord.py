@@ -53,6 +53,23 @@ class _Redact(logging.Filter):
 _REDACT = _Redact()
 
 
+def webhook_address(webhook_url: str, api_base: str | None) -> str:
+    """Where a webhook is called: the address itself, or, for a proxy, its end below `api_base`; a secret.
+
+    Raises:
+        ConfigurationError: the address is not a webhook's.
+    """
+    match = _WEBHOOK.fullmatch(webhook_url.strip())
+    base = (api_base or (match and match["base"]) or "").rstrip("/")
+    if match is None or not base:
+        raise ConfigurationError(
+            "The Discord webhook address is malformed.",
+            where="DISCORD_WEBHOOK_URL",
+            remedy="Copy it from the channel's settings: https://discord.com/api/webhooks/<id>/<token>.",
+        )
+    return f"{base}/webhooks/{match['id']}/{match['token']}"
+
+
 class DiscordChannel:
     """One Discord webhook.
 
@@ -69,15 +86,9 @@ class DiscordChannel:
     def __init__(
         self, webhook_url: str, api_base: str | None = None, *, timeout: float = 20.0, personal: bool = False
     ) -> None:
+        self._address = webhook_address(webhook_url, api_base)
         match = _WEBHOOK.fullmatch(webhook_url.strip())
-        base = (api_base or (match and match["base"]) or "").rstrip("/")
-        if match is None or not base:
-            raise ConfigurationError(
-                "The Discord webhook address is malformed.",
-                where="DISCORD_WEBHOOK_URL",
-                remedy="Copy it from the channel's settings: https://discord.com/api/webhooks/<id>/<token>.",
-            )
-        self._address = f"{base}/webhooks/{match['id']}/{match['token']}"
+        assert match is not None  # noqa: S101  (webhook_address looked)
         self._thread = dict(part.split("=", 1) for part in (match["query"] or "")[1:].split("&") if "=" in part)
         self._name = f"discord webhook {match['id']}"
         self._timeout = timeout

@@ -21,6 +21,10 @@ HOLD_BACK = timedelta(minutes=15)
 BACKLOG_AGE = timedelta(minutes=15)
 """Messages that could not be sent for so long, and are more than `BACKLOG_MOST` of a report, become one digest."""
 BACKLOG_MOST = 20
+STORM = 40
+"""So many messages waiting in a channel, of whatever reports, are a storm: a first night, an outage that ends."""
+HANDFUL = 3
+"""In a storm, more messages of one report than this become one digest at once."""
 DOWN_AFTER = timedelta(minutes=10)
 """A channel that has failed for so long is down, and the next one is told; one that says it is gone, at once."""
 _EXAMPLES = 5
@@ -49,6 +53,7 @@ def prepare(engine: Engine, channels: Mapping[str, Channel], plan: DeliveryPlan,
 
 def _gather(connection: Connection, names: list[str], now: datetime) -> None:
     asked = {"channels": names, "older_than": now - BACKLOG_AGE, "now": now, "most": BACKLOG_MOST}
+    asked |= {"storm": STORM, "handful": HANDFUL}
     for group in connection.execute(named("notify/backlogs.sql"), asked).all():
         connection.execute(
             named("notify/collapse.sql"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 Clock = Callable[[], datetime]
 """Tells the present time, UTC and aware. Passed in, so that nothing below the Dagster layer reads the wall clock."""
@@ -31,12 +31,32 @@ class Window:
     end: datetime
 
 
+class Slice(NamedTuple):
+    """One object of a list, not parsed yet.
+
+    Attributes:
+        created: as the provider gives it.
+        raw: its own bytes.
+        told: these bytes without what is new at each read though nothing changed: equal ones mean an equal object.
+    """
+
+    object_id: str
+    created: Any
+    raw: bytes
+    told: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a list call: objects as the provider sent them, and when the request began (UTC)."""
+    """One answer of a list call: objects as the provider sent them, and when the request began (UTC).
+
+    Attributes:
+        slices: further objects, not parsed; only where `Sliced.sliced` was asked.
+    """
 
     objects: Sequence[Mapping[str, Any]]
     read_at: datetime
+    slices: Sequence[Slice] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,23 @@ class Resource(Protocol):
 
         Raises:
             MalformedObjectError: a needed field is missing or malformed; names it.
+        """
+        ...
+
+
+@runtime_checkable
+class Sliced(Resource, Protocol):
+    """A resource whose lists can be read without parsing each object: most of them were read before."""
+
+    def sliced(self, window: Window) -> Iterator[Page]:
+        """As `Resource.pages`; objects may come as slices. Raises the same."""
+        ...
+
+    def parsed(self, raw: bytes) -> Any:
+        """The object of a slice, as `Resource.pages` gives it. Makes no call.
+
+        Raises:
+            MalformedObjectError: its bytes are not JSON.
         """
         ...
 

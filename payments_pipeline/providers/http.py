@@ -178,6 +178,9 @@ class HttpClient:
         session: a session to use; one is made otherwise. One client serves one thread.
         key_hint: settings named in the remedy when credentials are refused.
         limiter: paces the calls; None: they are not paced.
+
+    Attributes:
+        date: the Date of the last answer; None: it had none.
     """
 
     def __init__(
@@ -200,6 +203,7 @@ class HttpClient:
         self._session = session or requests.Session()
         self._key_hint = key_hint
         self._limiter = limiter
+        self.date: str | None = None
 
     def request(
         self,
@@ -275,6 +279,7 @@ class HttpClient:
                     where=f"{self.system} {where}",
                     remedy="Check that the base address can be reached from here.",
                 ) from error
+            self.date = answer.headers.get("Date")
             if not answer.is_redirect:
                 return answer
             url = urljoin(url, answer.headers["Location"])

@@ -27,14 +27,18 @@ from payments_pipeline.errors import TransientError
 Sleep = Callable[[float], None]
 
 ACCOUNT_WIDE = "all"
+FIRST_SLOWDOWN = 0.9
+"""What is left of the rate after a 429 at full rate. Calls paced just below a limit meet it when one is held up."""
 SLOWDOWN = 0.7
-"""What is left of the rate after a 429."""
+"""What is left after another one, before the rate has recovered: the limit is lower than we think."""
 RECOVERY_SECONDS = 120.0
-"""Time in which the rate would grow from nothing to its ceiling; from a single 429 it recovers in 36 seconds."""
+"""Time in which the rate would grow from nothing to its ceiling; from a single 429 it recovers in 12 seconds."""
 LOWEST_SHARE = 0.05
 """The rate never falls below this share of its ceiling."""
+FIRST_PAUSE_SECONDS = 0.25
+"""Pause after a 429 at full rate without Retry-After: the call that was held up is over soon."""
 PAUSE_SECONDS = 1.0
-"""Pause after a 429 without Retry-After: limits are counted by the second."""
+"""Pause after another one: limits are counted by the second."""
 LONGEST_PAUSE_SECONDS = 600.0
 LONGEST_WAIT_SECONDS = 180.0
 ABSENT_SECONDS = 10.0
@@ -68,7 +72,8 @@ class LocalSlots:
     """Slots of one limit within this process: the rules of recon.take_slot and recon.throttle, told the time.
 
     Attributes:
-        rate: calls a second now. next_slot, adapted_at, throttled_at: seconds of the clock that `now` comes from.
+        rate: calls a second now. at_full_rate: it was the ceiling when the last 429 came.
+        next_slot, adapted_at, throttled_at: seconds of the clock that `now` comes from.
     """
 
     limit: Limit
@@ -76,6 +81,7 @@ class LocalSlots:
     next_slot: float = 0.0
     adapted_at: float = 0.0
     throttled_at: float | None = None
+    at_full_rate: bool = True
 
     def take(self, now: float) -> float:
         """Reserve the next slot; the seconds to wait for it."""
@@ -85,11 +91,18 @@ class LocalSlots:
         self.next_slot = slot + gap
         return max(0.0, slot - now)
 
-    def throttle(self, now: float, pause: float) -> None:
-        """Nothing for `pause` seconds, then more slowly."""
+    def strike(self, now: float) -> tuple[float, float]:
+        """What a 429 calls for: what is left of the rate, and how long to pause unless the provider says."""
         self._recover(now)
-        if self.throttled_at is None or now > self.throttled_at + SAME_BURST_SECONDS:
-            self.rate = max(LOWEST_SHARE * self.limit.ceiling, self.rate * SLOWDOWN)
+        if self._afresh(now):
+            self.at_full_rate = self.throttled_at is None
+        return (FIRST_SLOWDOWN, FIRST_PAUSE_SECONDS) if self.at_full_rate else (SLOWDOWN, PAUSE_SECONDS)
+
+    def throttle(self, now: float, pause: float, factor: float) -> None:
+        """Nothing for `pause` seconds, then at `factor` of the rate."""
+        self._recover(now)
+        if self._afresh(now):
+            self.rate = max(LOWEST_SHARE * self.limit.ceiling, self.rate * factor)
             self.throttled_at = now
         self.next_slot = max(self.next_slot, now + pause)
         self.adapted_at = max(self.adapted_at, now + pause)
@@ -103,6 +116,9 @@ class LocalSlots:
             self.throttled_at = None
         elif self.throttled_at is None:
             self.throttled_at = now
+
+    def _afresh(self, now: float) -> bool:
+        return self.throttled_at is None or now > self.throttled_at + SAME_BURST_SECONDS
 
     def _recover(self, now: float) -> None:
         ceiling = self.limit.ceiling
@@ -130,13 +146,13 @@ class SharedSlots:
         row = self._asked("limits/take_slot.sql", limit)
         return None if row is None else (float(row.wait_seconds), float(row.allowed_rate))
 
-    def throttle(self, limit: Limit, pause: float) -> None:
-        """Slow everybody down, where the database can be asked."""
+    def throttle(self, limit: Limit, pause: float, factor: float) -> None:
+        """Slow everybody down to `factor` of the rate, where the database can be asked."""
         self._asked(
             "limits/throttle.sql",
             limit,
             pause_seconds=pause,
-            factor=SLOWDOWN,
+            factor=factor,
             lowest=LOWEST_SHARE * limit.ceiling,
         )
 
@@ -262,11 +278,13 @@ class RateLimiter:
         Args:
             retry_after: seconds it asked for; None: it did not say.
         """
-        pause = min(PAUSE_SECONDS if retry_after is None else max(0.0, retry_after), LONGEST_PAUSE_SECONDS)
         with self._lock:
-            self._local.throttle(self.monotonic(), pause)
+            now = self.monotonic()
+            factor, unsaid = self._local.strike(now)
+            pause = min(unsaid if retry_after is None else max(0.0, retry_after), LONGEST_PAUSE_SECONDS)
+            self._local.throttle(now, pause, factor)
         if self.shared is not None:
-            self.shared.throttle(self.limit, pause)
+            self.shared.throttle(self.limit, pause, factor)
 
     def _take(self) -> float:
         shared = self.shared.take(self.limit) if self.shared is not None else None

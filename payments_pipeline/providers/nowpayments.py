@@ -25,6 +25,7 @@ from payments_pipeline.errors import (
     TransientError,
 )
 from payments_pipeline.providers.base import Account, Clock, Page, Resource, ResourceSpec, Window
+from payments_pipeline.providers.clocks import ProviderTime
 from payments_pipeline.providers.fields import listing_key
 from payments_pipeline.providers.http import HttpClient, Sleep
 from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, expect, key_fingerprint, livemode_of
@@ -89,7 +90,8 @@ class NowPaymentsProvider:
         identity = key_fingerprint("np", email.lower() or key)
         self._account = Account(self.name, identity, livemode_of(base_url) if livemode is None else livemode)
         self.expected_account = expected_account
-        http = HttpClient(
+        self.own_time = ProviderTime(clock, self.name)
+        self._http = HttpClient(
             base_url,
             system=self.name,
             timeout=settings.http_timeout_seconds,
@@ -99,8 +101,8 @@ class NowPaymentsProvider:
             limiter=limiter,
         )
         login = {"email": email, "password": password} if email else None
-        self._session = _Session(http, key, login, clock)
-        self._resources = {PAYMENTS.name: Payments(self._session, clock, page_size)}
+        self._session = _Session(self._http, key, login, self.own_time)
+        self._resources = {PAYMENTS.name: Payments(self._session, self.own_time, page_size)}
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -112,7 +114,9 @@ class NowPaymentsProvider:
         Raises:
             CredentialsError: key or log-in is refused. WrongAccountError: it is not the expected account.
         """
+        began = self.own_time.machine()
         self._session.get_list({"limit": 1, "page": 0})
+        self.own_time.compare(self._http.date, began)
         return expect(self._account, self.expected_account)
 
 
@@ -177,6 +181,15 @@ class Payments:
             ResponseError: another 404, or another payment, than that: who answers is not NOWPayments.
         """
         read_at = self._clock()
+        payment = self._single(object_id)
+        if payment is None:
+            return None
+        listed = self._as_listed(payment)
+        if listed is None and self._single(object_id) is None:
+            return None  # gone between the two calls
+        return Page([payment if listed is None else listed], read_at)
+
+    def _single(self, object_id: str) -> Mapping[str, Any] | None:
         try:
             payment = self._session.get(f"/v1/payment/{quote(object_id, safe='')}")
         except NotFoundError as error:
@@ -189,22 +202,22 @@ class Payments:
                 where=f"nowpayments GET /v1/payment/{object_id}",
                 remedy="Check NOWPAYMENTS_API_BASE.",
             )
-        return Page([self._as_listed(payment)], read_at)
+        return payment
 
-    def _as_listed(self, single: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The payment from the list, which alone tells parent and origin; `single` where the list lacks it.
+    def _as_listed(self, single: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The payment from the list, which alone tells parent and origin; None: the list lacks it.
 
         Asked for by its second; a server that reads dates by the day has it in the list of that day.
         """
         try:
             second = payment_fields(single).moment("created_at").replace(microsecond=0)
         except MalformedObjectError:
-            return single
+            return None
         window = Window(second, second + timedelta(seconds=1))
         near = _objects(self._session.get_list(_query(window, self._page_size, 0)))
         day = (obj for page in self.pages(window) for obj in page.objects)
         wanted = listing_key(single, "payment_id")
-        return next((obj for obj in chain(near, day) if listing_key(obj, "payment_id") == wanted), single)
+        return next((obj for obj in chain(near, day) if listing_key(obj, "payment_id") == wanted), None)
 
     def object_id(self, obj: Mapping[str, Any]) -> str:
         return payment_fields(obj).id

@@ -14,6 +14,7 @@ from typing import Any
 from payments_pipeline.config import Settings
 from payments_pipeline.errors import ConfigurationError, MalformedObjectError, NotFoundError, ResponseError
 from payments_pipeline.providers.base import Account, Clock, Page, Resource, ResourceSpec, Window
+from payments_pipeline.providers.clocks import ProviderTime
 from payments_pipeline.providers.fields import listing_key
 from payments_pipeline.providers.http import Sleep
 from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, expect, key_fingerprint, livemode_of
@@ -83,7 +84,8 @@ class OkxProvider:
         self._fingerprint = key_fingerprint("okx", key)
         self._livemode = livemode_of(settings.okx_api_base) if livemode is None else livemode
         self.expected_account = expected_account
-        self._resources = {DEPOSITS.name: Deposits(self._client, clock, page_size)}
+        self.own_time = ProviderTime(clock, self.name)
+        self._resources = {DEPOSITS.name: Deposits(self._client, self.own_time, page_size)}
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -95,6 +97,7 @@ class OkxProvider:
         Raises:
             CredentialsError: the key is refused. WrongAccountError: it is not the expected account.
         """
+        began = self.own_time.machine()
         try:
             rows = self._client.call(*CONFIG, {})
         except NotFoundError:
@@ -103,6 +106,7 @@ class OkxProvider:
             uid = self._fingerprint
         else:
             uid = _uid(rows)
+        self.own_time.compare(self._client.date, began)
         return expect(Account(self.name, uid, self._livemode), self.expected_account)
 
 

@@ -95,6 +95,12 @@ class OkxClient:
         # ccxt keeps the time of the last call and its answer on the exchange object: one call at a time.
         self._lock = threading.Lock()
 
+    @property
+    def date(self) -> str | None:
+        """The Date of the last answer; None: it had none."""
+        headers = self._heard.headers if self._heard is not None else {}
+        return next((value for name, value in headers.items() if name.lower() == "date"), None)
+
     def call(self, method: str, path: str, params: Mapping[str, str]) -> list[Any]:
         """The ``data`` list of one call.
 

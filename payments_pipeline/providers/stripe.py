@@ -23,6 +23,7 @@ from payments_pipeline.errors import (
     WrongAccountError,
 )
 from payments_pipeline.providers.base import Account, ChangePage, Clock, Resource, Window
+from payments_pipeline.providers.clocks import ProviderTime
 from payments_pipeline.providers.http import Sleep
 from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, mode_of_key
 from payments_pipeline.providers.limiter import RateLimiter
@@ -67,6 +68,7 @@ class StripeProvider:
         self.label = label
         self.expected_account = settings.stripe_account
         self._mode = mode_of_key(key)
+        self.own_time = ProviderTime(clock, self.name)
         self._calls = StripeCalls(
             key,
             settings.stripe_api_base,
@@ -76,8 +78,8 @@ class StripeProvider:
             limiter=limiter,
             key_hint=credentials_hint(label, "STRIPE_API_KEY"),
         )
-        self.resources: Mapping[str, Resource] = stripe_resources(self._calls, clock, lambda: self._mode)
-        self._feed = StripeFeed(StripeList(self._calls, clock, lambda: self._mode, "/v1/events"), clock)
+        self.resources: Mapping[str, Resource] = stripe_resources(self._calls, self.own_time, lambda: self._mode)
+        self._feed = StripeFeed(StripeList(self._calls, self.own_time, lambda: self._mode, "/v1/events"), self.own_time)
 
     @property
     def calls(self) -> StripeCalls:
@@ -104,7 +106,9 @@ class StripeProvider:
             ResponseError: the answer is not an account; nothing is taken for granted.
             WrongAccountError: it is another account than STRIPE_ACCOUNT. TransientError: retries are used up.
         """
+        began = self.own_time.machine()
         answer = self._account()
+        self.own_time.compare(self._calls.date, began)
         found = answer.get("id")
         if isinstance(found, str) and found and self.expected_account not in {None, "", found}:
             raise WrongAccountError(

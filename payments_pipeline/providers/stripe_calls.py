@@ -5,14 +5,16 @@ Belongs here: one request. Does not belong here: lists and paging (stripe.py), w
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import orjson
 import requests
 import stripe
+import urllib3
 
 from payments_pipeline.errors import (
     ConfigurationError,
@@ -28,6 +30,7 @@ from payments_pipeline.providers.http import Sleep, failure, parse_json, redact,
 from payments_pipeline.providers.limiter import RateLimiter
 from payments_pipeline.providers.stripe_http import BodyKeeper
 
+Answer = TypeVar("Answer")
 NO_ROUTE = "404: Not Found"
 """All that servers on aiohttp, among them API-compatible ones, say of a path they do not know."""
 _UNDECIDED = frozenset({408, 409})
@@ -68,6 +71,11 @@ class StripeCalls:
             api_key, base_addresses={"api": base.rstrip("/")}, max_network_retries=0, http_client=self._http
         )
 
+    @property
+    def date(self) -> str | None:
+        """The Date of this thread's last answer; None: it had none."""
+        return self._http.date
+
     def get(self, path: str, **params: Any) -> Any:
         """The parsed body of one GET.
 
@@ -76,7 +84,16 @@ class StripeCalls:
             GoneError: Stripe says that it has no such object. NotFoundError: an API-compatible server does not know
             the path. Any other 404, a proxy's page or nothing at all, is a plain ResponseError.
         """
-        return retrying(lambda: self._once(path, params), max_attempts=self._max_attempts, sleep=self._sleep)
+        return self.answer(path, parsed, params)
+
+    def answer(self, path: str, read: Callable[[bytes, str], Answer], params: Mapping[str, Any]) -> Answer:
+        """As `get`, read otherwise.
+
+        Args:
+            read: makes an answer of a body and of where it came from; what it raises is retried like any other error.
+        """
+        once = functools.partial(self._once, path, read, params)
+        return retrying(once, max_attempts=self._max_attempts, sleep=self._sleep)
 
     def post(self, path: str, params: Mapping[str, Any], *, idempotency_key: str, within: float | None = None) -> str:
         """One POST, sent once, its body left unread: what came of it is read from the object itself.
@@ -135,7 +152,7 @@ class StripeCalls:
             limiter.acquire()
         return limiter
 
-    def _once(self, path: str, params: Mapping[str, Any]) -> Any:
+    def _once(self, path: str, read: Callable[[bytes, str], Answer], params: Mapping[str, Any]) -> Answer:
         where = f"GET {path}"
         limiter = self._paced(path)
         try:
@@ -155,18 +172,12 @@ class StripeCalls:
                 key_hint=self._key_hint,
             )
             raise (_sorted_404(made, error, path) if isinstance(made, NotFoundError) else made) from error
-        body = self._http.take()
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            # orjson refuses a whole page over one lone surrogate or 20-digit integer; the standard module lets the
-            # page through, and the one object is rejected where it is read.
-            return parse_json(body, where=f"stripe {where}")
+        return read(self._http.take(), f"stripe {where}")
 
     @staticmethod
     def _unreachable(error: stripe.APIConnectionError, where: str) -> PaymentsPipelineError:
         cause = error.__cause__ or error.__context__
-        if isinstance(cause, requests.exceptions.SSLError):
+        if isinstance(cause, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
             return ResponseError(
                 "Stripe's certificate can't be verified.",
                 where=f"stripe {where}",
@@ -177,6 +188,16 @@ class StripeCalls:
             where=f"stripe {where}",
             remedy="Check that STRIPE_API_BASE can be reached from here.",
         )
+
+
+def parsed(body: bytes, where: str) -> Any:
+    """A body of Stripe's as objects. Raises as `http.parse_json`."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # orjson refuses a whole page over one lone surrogate or 20-digit integer; the standard module lets the
+        # page through, and the one object is rejected where it is read.
+        return parse_json(body, where=where)
 
 
 def _sorted_404(made: NotFoundError, error: stripe.StripeError, path: str) -> ResponseError:

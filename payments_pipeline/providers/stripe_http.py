@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 
 CONNECTIONS = 32
 """Kept open to one host; more are opened when needed and closed again."""
+ACCEPTED = urllib3.make_headers(accept_encoding="gzip,deflate")
 
 
 class BodyKeeper(stripe.RequestsClient):
@@ -30,29 +31,75 @@ class BodyKeeper(stripe.RequestsClient):
     """
 
     def __init__(self, timeout: float) -> None:
-        super().__init__(timeout=timeout, session=_Session())
+        session = _Session()
+        super().__init__(timeout=timeout, session=session)
         self._kept = threading.local()
+        self._lines = _Lines(session)
+        self._seconds = urllib3.Timeout(connect=timeout, read=timeout)
 
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        raw, status, answer_headers = self.request_stream(method, url, headers, post_data)
         try:
-            # In one piece: requests would read it 10 KB at a time, which costs more than the transfer.
-            content: bytes = raw.read(decode_content=True)
+            pool = self._lines.without_proxy(url) if method.lower() == "get" else None
+            content, status, answer_headers = (
+                _streamed(self, method, url, headers, post_data) if pool is None else self._direct(pool, url, headers)
+            )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise stripe.APIConnectionError("The answer broke off.") from error  # type: ignore[no-untyped-call]
-        finally:
-            raw.release_conn()
+        self._kept.date = answer_headers.get("Date")
         if not 200 <= status < 300:  # noqa: PLR2004
             return content, status, answer_headers
         self._kept.body = content
         return b"{}", status, answer_headers
 
+    def _direct(
+        self, pool: urllib3.PoolManager, url: str, headers: Mapping[str, str] | None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        answer = pool.request(
+            "GET", url, headers={**ACCEPTED, **(headers or {})}, timeout=self._seconds, retries=False, redirect=False
+        )
+        return answer.data, answer.status, answer.headers
+
+    @property
+    def date(self) -> str | None:
+        """The Date of this thread's last answer."""
+        return getattr(self._kept, "date", None)
+
     def take(self) -> bytes:
         """The body of this thread's last successful request."""
         body: bytes = self._kept.body
         return body
+
+
+def _streamed(
+    client: stripe.RequestsClient, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
+) -> tuple[bytes, int, Mapping[str, str]]:
+    raw, status, answer_headers = client.request_stream(method, url, headers, post_data)
+    try:
+        # In one piece: requests would read it 10 KB at a time, which costs more than the transfer.
+        return raw.read(decode_content=True), status, answer_headers
+    finally:
+        raw.release_conn()
+
+
+class _Lines:
+    """Connections without `requests`, which takes longer to prepare a request than a fast line takes to answer it."""
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+        self._pools: dict[tuple[str, str], urllib3.PoolManager | None] = {}
+
+    def without_proxy(self, url: str) -> urllib3.PoolManager | None:
+        """Where the environment names no proxy for this host; None: it does, and `requests` knows how."""
+        parts = urlsplit(url)
+        place = (parts.scheme, parts.netloc)
+        if place not in self._pools:
+            given = self._session.merge_environment_settings(url, {}, True, stripe.ca_bundle_path, None)
+            plain = not requests.utils.select_proxy(url, given["proxies"])
+            made = urllib3.PoolManager(num_pools=4, maxsize=CONNECTIONS, ca_certs=given["verify"]) if plain else None
+            self._pools[place] = made
+        return self._pools[place]
 
 
 class _Session(requests.Session):

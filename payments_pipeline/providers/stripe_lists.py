@@ -1,4 +1,4 @@
-"""Stripe's lists: page after page of one endpoint, single objects, and the same for transfer reversals.
+"""Stripe's lists: page after page of one endpoint, and single objects.
 
 Belongs here: paging and what guards it. Does not belong here: a call (stripe_calls.py), an object's meaning
 (stripe_objects*.py), which lists there are (stripe_resources.py), retry rules (http.py).
@@ -7,28 +7,32 @@ Belongs here: paging and what guards it. Does not belong here: a call (stripe_ca
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from payments_pipeline.errors import (
     GoneError,
+    MalformedObjectError,
     NotFoundError,
     PaymentsPipelineError,
-    PermanentError,
     ResponseError,
     TransientError,
     WrongAccountError,
 )
 from payments_pipeline.providers.base import Clock, Page, ResourceSpec, Window
-from payments_pipeline.providers.stripe_calls import StripeCalls
+from payments_pipeline.providers.http import UnreadableAnswerError
+from payments_pipeline.providers.stripe_calls import StripeCalls, parsed
 from payments_pipeline.providers.stripe_fields import object_id
-from payments_pipeline.providers.stripe_objects_balance import TRANSFER_CREATED
+from payments_pipeline.providers.stripe_slices import Answer
+from payments_pipeline.providers.stripe_slices import answer as slices_of
 
 PAGE_LIMIT = 100  # Stripe's largest
 Json = dict[str, Any]
+Read = Callable[[bytes, str], Any]
 Mode = Callable[[], bool | None]
 """Whether the key is for live money; None while nobody knows."""
 
@@ -64,8 +68,11 @@ class StripeList:
         self._mode = mode
         self._path = path
 
-    def pages(self, params: Mapping[str, Any]) -> Iterator[Page]:
+    def pages(self, params: Mapping[str, Any], *, read: Read = parsed) -> Iterator[Page]:
         """Every object that `params` select, as Stripe sent it.
+
+        Args:
+            read: `parsed`, or `slices_of` for objects that are not parsed.
 
         Raises:
             ResponseError: the list is malformed, or pages repeat. WrongAccountError: an object is of the other mode.
@@ -74,40 +81,60 @@ class StripeList:
         cursors: set[str] = set()
         while True:
             read_at = self._clock()
-            objects, more = self._listed(self._calls.get(self._path, **asked))
-            expected = self._mode()
-            for obj in objects:
-                if type(obj) is not dict or obj.get("livemode") is not expected:  # a call for each object shows
-                    self.check_mode(obj)
-            yield Page(objects, read_at)
+            answer = self._calls.answer(self._path, read, asked)
+            if isinstance(answer, Answer):
+                page, more, ids = self._unparsed(answer, read_at)
+            else:
+                page, more, ids = self._parsed(answer, read_at)
+            yield page
             if not more:
                 return
-            asked["starting_after"] = self._cursor(objects, cursors)
+            asked["starting_after"] = self._cursor(ids, cursors)
 
-    def created_in(self, window: Window, params: Mapping[str, Any]) -> Iterator[Page]:
+    def created_in(self, window: Window, params: Mapping[str, Any], *, read: Read = parsed) -> Iterator[Page]:
         """As `pages`, of what was created in the window. Stripe's `created` has whole seconds: both ends round up."""
         first, end = math.ceil(window.start.timestamp()), math.ceil(window.end.timestamp())
-        for page in self._filtered({"gte": first, "lt": end}, params):
-            yield Page([obj for obj in page.objects if _inside(obj, first, end)], page.read_at)
+        for page in self._filtered({"gte": first, "lt": end}, params, read):
+            objects = [obj for obj in page.objects if _inside(_created(obj), first, end)]
+            yield Page(objects, page.read_at, [one for one in page.slices if _inside(one.created, first, end)])
 
-    def _filtered(self, created: Mapping[str, int], params: Mapping[str, Any]) -> Iterator[Page]:
+    def _parsed(self, answer: Any, read_at: datetime) -> tuple[Page, bool, list[str]]:
+        """A page of objects, whether there are more, and their ids."""
+        objects, more = self._listed(answer)
+        expected = self._mode()
+        for obj in objects:
+            if type(obj) is not dict or obj.get("livemode") is not expected:  # a call for each object shows
+                self.check_mode(obj)
+        ids = [obj["id"] for obj in objects if isinstance(obj, dict) and isinstance(obj.get("id"), str)]
+        return Page(objects, read_at), more, ids
+
+    def _unparsed(self, answer: Answer, read_at: datetime) -> tuple[Page, bool, list[str]]:
+        """As `_parsed`, of slices."""
+        expected, more = self._mode(), answer.cut.has_more
+        for one in answer.glances:
+            if one.livemode is not expected:
+                self.check_mode({"id": one.id, "livemode": one.livemode})
+        ids = [one.id for one in answer.glances]
+        return Page([], read_at, answer.slices()), _more(more, ids), ids
+
+    def _filtered(self, created: Mapping[str, int], params: Mapping[str, Any], read: Read) -> Iterator[Page]:
         """Pages with a filter on `created`; all pages where the server refuses that filter.
 
         Stripe never does; API-compatible servers answer 400 or 500 to parameters they do not know.
         """
-        pages = self.pages({"created": created, **params})
+        pages = self.pages({"created": created, **params}, read=read)
         try:
             begun = next(pages, None)
         except (ResponseError, TransientError) as refused:
             if isinstance(refused, NotFoundError) or not _about_parameters(refused):
                 raise
-            begun, pages = self._without_filter(created, params, refused)
+            begun, pages = self._without_filter(created, params, read, refused)
         if begun is not None:
             yield begun
             yield from pages
 
     def _without_filter(
-        self, created: Mapping[str, int], params: Mapping[str, Any], refused: PaymentsPipelineError
+        self, created: Mapping[str, int], params: Mapping[str, Any], read: Read, refused: PaymentsPipelineError
     ) -> tuple[Page | None, Iterator[Page]]:
         """The first page and the rest: unfiltered only if the server answers so, and fails with the filter once more.
 
@@ -116,13 +143,13 @@ class StripeList:
         Raises:
             PaymentsPipelineError: `refused`; it was not about the filter.
         """
-        unfiltered = self.pages(params)
+        unfiltered = self.pages(params, read=read)
         try:
             begun = next(unfiltered, None)
         except PaymentsPipelineError:
             raise refused from None
         if isinstance(refused, TransientError):
-            filtered = self.pages({"created": created, **params})
+            filtered = self.pages({"created": created, **params}, read=read)
             with suppress(ResponseError, TransientError):
                 return next(filtered, None), filtered
         return begun, unfiltered
@@ -150,14 +177,11 @@ class StripeList:
                 where=f"stripe GET {self._path}",
                 remedy="Check STRIPE_API_BASE: another service seems to answer there.",
             )
-        more = answer.get("has_more")
-        # A server that does not say may have pages of any size: only an empty one is the last.
-        return objects, bool(more) if more is not None else bool(objects)
+        return objects, _more(answer.get("has_more"), objects)
 
-    def _cursor(self, objects: list[Any], cursors: set[str]) -> str:
+    def _cursor(self, ids: Sequence[str], cursors: set[str]) -> str:
         """The id to go on after; a cursor seen before would mean an endless list."""
-        ids = (obj["id"] for obj in reversed(objects) if isinstance(obj, dict) and isinstance(obj.get("id"), str))
-        last = next(ids, None)
+        last = ids[-1] if ids else None
         if last is None or last in cursors:
             raise ResponseError(
                 "Stripe repeats a page." if last is not None else "Stripe says there is more after a page without ids.",
@@ -165,7 +189,7 @@ class StripeList:
                 remedy="Check STRIPE_API_BASE: the server there does not honour starting_after.",
             )
         cursors.add(last)
-        return str(last)
+        return last
 
 
 def single(calls: StripeCalls, path: str, object_id: str, **params: Any) -> Json | None:
@@ -199,9 +223,12 @@ class StripeResource:
 
     def pages(self, window: Window) -> Iterator[Page]:
         """See `base.Resource.pages`. Raises as `StripeList.pages`."""
+        return self._pages(window, parsed)
+
+    def _pages(self, window: Window, read: Read) -> Iterator[Page]:
         expand = {"expand": [f"data.{name}" for name in self._kind.expand]} if self._kind.expand else {}
-        for page in self._list.created_in(window, {**self._kind.params, **expand}):
-            yield Page([self._kept(obj) for obj in page.objects], page.read_at)
+        for page in self._list.created_in(window, {**self._kind.params, **expand}, read=read):
+            yield Page([self._kept(obj) for obj in page.objects], page.read_at, page.slices)
 
     def read(self, object_id: str) -> Page | None:
         """See `base.Resource.read`."""
@@ -226,83 +253,38 @@ class StripeResource:
         return self._kind.kept(obj) if isinstance(obj, dict) else obj
 
 
-class TransferReversals(StripeResource):
-    """Reversals, which Stripe lists only by transfer: windows select by when the transfer was made."""
+class SlicedResource(StripeResource):
+    """A kind of object whose list brings nothing but the objects themselves."""
 
-    def pages(self, window: Window) -> Iterator[Page]:
-        """Every reversal of the transfers made in the window, a page for each page of transfers and some more.
+    def sliced(self, window: Window) -> Iterator[Page]:
+        """See `base.Sliced.sliced`."""
+        return self._pages(window, slices_of)
 
-        A transfer carries its newest ten reversals; only one with more costs calls of its own.
-        """
-        for page in self._list.created_in(window, self._kind.params):
-            inside: list[Any] = []
-            for transfer in page.objects:
-                shown = _shown_reversals(transfer)
-                if shown is None:
-                    yield from self._listed_reversals(transfer)
-                else:
-                    inside += [_with_transfer(reversal, transfer) for reversal in shown]
-            yield Page(inside, page.read_at)
-
-    def read(self, object_id: str) -> Page | None:
-        """One reversal by ``tr_…/trr_…``; None when Stripe does not have it. Raises PermanentError: another id."""
-        transfer_id, slash, reversal_id = object_id.partition("/")
-        if not slash:
-            raise PermanentError(
-                f"{object_id} does not name a reversal.",
-                where=f"stripe {self.spec.name}",
-                remedy="Give it as transfer/reversal: Stripe reads a reversal only through its transfer.",
-            )
-        path = f"{self._kind.path}/{quote(transfer_id, safe='')}"
-        read_at = self._clock()
-        reversal = single(self._calls, f"{path}/reversals", reversal_id, expand=["transfer"])
-        if reversal is None:
-            return None
-        transfer = reversal.get("transfer")
-        if not isinstance(transfer, dict):  # a server that ignores `expand`
-            transfer = single(self._calls, self._kind.path, transfer_id)
-            if transfer is None:
-                return None
-        self._list.check_mode(transfer)
-        return Page([_with_transfer(reversal, transfer)], read_at)
-
-    def _listed_reversals(self, transfer: Mapping[str, Any]) -> Iterator[Page]:
-        path = f"{self._kind.path}/{quote(transfer['id'], safe='')}/reversals"
-        for page in StripeList(self._calls, self._clock, lambda: None, path).pages({}):
-            yield Page([_with_transfer(reversal, transfer) for reversal in page.objects], page.read_at)
+    def parsed(self, raw: bytes) -> Any:
+        """See `base.Sliced.parsed`."""
+        try:
+            return self._kept(parsed(raw, f"stripe GET {self._kind.path}"))
+        except UnreadableAnswerError as error:
+            raise MalformedObjectError("The object is not JSON.") from error
 
 
-def _shown_reversals(transfer: Any) -> list[Any] | None:
-    """The reversals inside a transfer if these are all, else None; a transfer that can't be read stands for itself.
-
-    As a reversal it will be rejected by name, so that the certificate does not claim its reversals.
-    """
-    if not isinstance(transfer, dict) or not isinstance(transfer.get("id"), str):
-        return [transfer]
-    shown = transfer.get("reversals")
-    if isinstance(shown, dict) and isinstance(shown.get("data"), list) and shown.get("has_more") is False:
-        data: list[Any] = shown["data"]
-        return data
-    return [] if shown is None and transfer.get("amount_reversed") == 0 else None
+def _created(obj: Any) -> Any:
+    return obj.get("created") if isinstance(obj, dict) else None
 
 
-def _with_transfer(reversal: Any, transfer: Any) -> Any:
-    """The reversal as every way to read it gives it: its transfer as id, and when that was made."""
-    if isinstance(reversal, dict) and isinstance(transfer, dict) and reversal is not transfer:
-        reversal["transfer"] = transfer.get("id")
-        reversal[TRANSFER_CREATED] = transfer.get("created")
-    return reversal
-
-
-def _inside(obj: Any, first: int, end: int) -> bool:
+def _inside(created: Any, first: int, end: int) -> bool:
     """Whether `created` lies in the range, for servers that ignore the filter; the unreadable go on, to be named."""
-    created = obj.get("created") if isinstance(obj, dict) else None
     return not isinstance(created, int) or first <= created < end
 
 
 def _about_parameters(refused: PaymentsPipelineError) -> bool:
     """Whether the same call may be answered without its filter: 400, or a server that fell over it."""
     return getattr(refused.__cause__, "http_status", None) in {400, 422, 500}
+
+
+def _more(told: Any, objects: Sequence[Any]) -> bool:
+    """Whether a list goes on. A server that does not say may have pages of any size: only an empty one is the last."""
+    return bool(told) if told is not None else bool(objects)
 
 
 def _mode_name(livemode: bool) -> str:

@@ -17,8 +17,9 @@ from payments_pipeline.providers import stripe_payout_items as items
 from payments_pipeline.providers import stripe_privacy as privacy
 from payments_pipeline.providers.base import Clock, Resource
 from payments_pipeline.providers.stripe_calls import StripeCalls
-from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, StripeResource, TransferReversals, single
+from payments_pipeline.providers.stripe_lists import Json, Kind, Mode, SlicedResource, StripeResource, single
 from payments_pipeline.providers.stripe_payout_lists import PayoutItems
+from payments_pipeline.providers.stripe_reversals import TransferReversals
 
 # A charge says whether the money was captured, returned and by when a hold must be captured; other states need none.
 NEEDS_CHARGE = frozenset({"requires_capture", "succeeded"})
@@ -53,7 +54,7 @@ KINDS: tuple[Kind, ...] = (
 """Kinds that are listed and read alike."""
 
 
-class PaymentIntents(StripeResource):
+class PaymentIntents(SlicedResource):
     """Intents with their latest charge, also from a server that ignores `expand`."""
 
     def __init__(self, calls: StripeCalls, clock: Clock, mode: Mode) -> None:
@@ -80,7 +81,7 @@ def stripe_resources(calls: StripeCalls, clock: Clock, mode: Mode) -> Mapping[st
     """Every list of one account, by name. Makes no call."""
     resources: list[StripeResource] = [
         PaymentIntents(calls, clock, mode),
-        *(StripeResource(kind, calls, clock, mode) for kind in KINDS),
+        *(SlicedResource(kind, calls, clock, mode) for kind in KINDS),
         TransferReversals(REVERSALS, calls, clock, mode),
         PayoutItems(ITEMS, calls, clock, mode),
     ]

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from payments_pipeline.errors import GoneError, MalformedObjectError
-from payments_pipeline.providers.stripe_calls import StripeCalls
+
+if TYPE_CHECKING:  # it loads stripe and requests, which definitions do not need
+    from payments_pipeline.providers.stripe_calls import StripeCalls
 
 _ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 MOST_LISTED = 100

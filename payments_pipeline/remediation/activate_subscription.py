@@ -51,7 +51,7 @@ class ActivateSubscription:
         payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE, "as_of": as_of})
         ended = asked = None
         if payment is not None:
-            since = {"paid_at": payment["paid_at"], "paid_until": payment["renews_at"], "tier": payment["tier"]}
+            since = {name: payment[name] for name in ("bought_at", "shortest_until", "tier")}
             ended = _row(connection, "ended_access", user | since)
         elif "payment_id" in target:
             asked = _row(connection, "payment_states", {"payment_id": target["payment_id"]})
@@ -130,12 +130,21 @@ def _settled(user: Facts, payment: Facts, ended: Facts | None) -> str | None:
         return f"The user already has access on tier {payment['tier']}."
     if payment["is_superseded"]:
         return f"The user already has access on tier {user['subscription_tier']}, which a later payment bought."
+    if payment["is_on_trial"]:
+        return f"The user is on trial of tier {user['subscription_tier']}, which may be more than was bought."
     if payment["takes_away"]:
         return f"Tier {payment['tier']} would cut short what the user has paid for already: a person must decide."
+    return _given_up(user, payment, ended)
+
+
+def _given_up(user: Facts, payment: Facts, ended: Facts | None) -> str | None:
+    """What ended the subscription since the payment, as far as anybody wrote it down."""
     if ended is not None:
         return f"The subscription was changed after the payment: {ended['event_type']} at {ended['created_at']}."
+    if payment["is_cancelled_some_day"]:
+        return "The subscription is cancelled, and nobody wrote down since when: a person must decide."
     changed = user["subscription_updated_at"]
-    if user["subscription_status"] in _CANCELED and _after(changed, datetime.fromisoformat(payment["paid_at"])):
+    if user["subscription_status"] in _CANCELED and _after(changed, datetime.fromisoformat(payment["bought_at"])):
         return f"The subscription was cancelled after the payment, at {changed}."
     return None
 

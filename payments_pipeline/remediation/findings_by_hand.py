@@ -1,7 +1,7 @@
 """Closes or snoozes a finding because a person says so; nothing else changes.
 
-Belongs here: the steps of these two repairs. Does not belong here: the life of findings (findings/), or the commands
-by which people do the same without a proposal (triage.py, which also says when a finding that was closed comes back).
+Belongs here: the steps of these two repairs. Does not belong here: what closing and snoozing do, and how long they last
+(findings/handling.py, the same for an action as for a command: triage.py).
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
-from payments_pipeline.findings.lifecycle import known_frame
-from payments_pipeline.findings.lifecycle import lock as lock_report
-from payments_pipeline.findings.telling import Teller
+from payments_pipeline.findings.handling import locked, resolve_in, snooze_in
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
@@ -26,12 +23,9 @@ class _FindingKind:
     """What both have in common."""
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
-        """Lock the findings of its report: no run changes them meanwhile."""
+        """Lock the finding, and its report before it: a refresh comes before or after."""
         del writeback
-        place = {"finding_id": int(target["finding_id"])}
-        report = connection.execute(named("findings/report_of.sql"), place).scalar()
-        if report is not None:
-            lock_report(connection, report)
+        locked(connection, int(target["finding_id"]))
 
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
@@ -81,7 +75,7 @@ class ResolveFinding(_FindingKind):
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Resolved, by whom and why."""
         del writeback
-        _handle(connection, "resolve_by_person", facts, order, status="resolved", more={})
+        resolve_in(connection, int(facts["finding_id"]), actor=order.actor, reason=order.reason, at=order.at)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Resolved."""
@@ -115,10 +109,12 @@ class SnoozeFinding(_FindingKind):
         return [self._effect(facts, "snoozed"), when | {"after": facts["until"]}]
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
-        """Snoozed until then."""
+        """Snoozed until then, by whom and why."""
         del writeback
-        more = {"status": "snoozed", "until": _moment(facts["until"])}
-        _handle(connection, "handle", facts, order, status="snoozed", more=more)
+        until = _moment(facts["until"])
+        assert until is not None  # noqa: S101  (checked)
+        finding = int(facts["finding_id"])
+        snooze_in(connection, finding, actor=order.actor, reason=order.reason, at=order.at, until=until)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """Snoozed."""
@@ -138,16 +134,3 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _handle(
-    connection: Connection, statement: str, facts: Facts, order: Order, *, status: str, more: Mapping[str, Any]
-) -> None:
-    """Write it down, and have its message edited."""
-    place: dict[str, Any] = {"finding_id": int(facts["finding_id"])}
-    values = place | {"at": order.at, "actor": order.actor, "reason": order.reason} | dict(more)
-    changed = connection.execute(named(f"findings/{statement}.sql"), values).one_or_none()
-    if changed is None:
-        raise PreconditionError("The finding is not live any more.", where=f"finding {place['finding_id']}")
-    frame = known_frame(connection, changed.report)
-    Teller(connection, changed.report, frame, order.at).handled(place["finding_id"], status)

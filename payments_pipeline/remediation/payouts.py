@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -19,8 +19,10 @@ from payments_pipeline.core.money import from_stripe
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ConfigurationError, MalformedObjectError
 from payments_pipeline.providers.desk import Desk
-from payments_pipeline.providers.stripe_writes import MOST_LISTED, StripeWrites
 from payments_pipeline.remediation.facts import Facts, jsonable
+
+if TYPE_CHECKING:
+    from payments_pipeline.providers.stripe_writes import StripeWrites
 
 TRANSFER, PAYOUT = "tr_", "po_"
 MARKED = "repair"
@@ -124,6 +126,8 @@ def _made(listed: list[Facts], facts: Facts) -> list[Facts]:
 
 def _whole(listed: list[dict[str, Any]], ref: str) -> list[dict[str, Any]]:
     """Refuses a list that may have more pages: what was made since must be known in full."""
+    from payments_pipeline.providers.stripe_writes import MOST_LISTED  # Stripe's client loads slowly
+
     if len(listed) < MOST_LISTED:
         return listed
     raise MalformedObjectError(

@@ -5,7 +5,8 @@ Belongs here: what a report file is and how it becomes a table. Does not belong 
 """
 
 from payments_pipeline.reports.front_matter import Report, load_reports
+from payments_pipeline.reports.intraday import IntradayResult, refresh_intraday
 from payments_pipeline.reports.look import look
 from payments_pipeline.reports.materialise import ReportResult, materialise
 
-__all__ = ["Report", "ReportResult", "load_reports", "look", "materialise"]
+__all__ = ["IntradayResult", "Report", "ReportResult", "load_reports", "look", "materialise", "refresh_intraday"]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,6 +22,7 @@ from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import ReportError
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.reports.lineage import parse_query
+from payments_pipeline.reports.scope import KEYS, By, Scope, scoped
 
 Param = bool | int | float | str
 
@@ -29,11 +32,21 @@ ADDED_COLUMNS = ("fingerprint", "severity")
 _BLOCK = re.compile(r"\A\s*/\*-*[ \t]*\n(?P<yaml>.*?)-*\*/", re.DOTALL)
 # PostgreSQL cuts names at 63 bytes; room is left for the name of the table under construction.
 _NAME = re.compile(r"[a-z][a-z_]{0,49}")
+_RELATION = re.compile(r"^(\w+)\.(\w+)(?: by (user|transaction|payment))?$")
 _REMEDY = "Correct the file; sql/reports/activation_gaps.sql shows every key."
 
 
 def _or_empty(value: object) -> object:
     return {} if value is None else value
+
+
+class TouchedMatter(BaseModel):
+    """How a query is limited to what was touched, as written in YAML; relations as ``CTE.alias [by what]``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    by: Literal["user", "transaction"]
+    relations: list[Annotated[str, Field(pattern=_RELATION.pattern)]] = Field(min_length=1)
 
 
 class FrontMatter(BaseModel):
@@ -50,6 +63,8 @@ class FrontMatter(BaseModel):
     unconfigured: Literal["judge", "withhold"] = "judge"
     params: Annotated[dict[str, Param], BeforeValidator(_or_empty)] = Field(default_factory=dict)
     action: str | None = None
+    intraday: Literal["full", "touched", "nightly"] = "nightly"
+    touched: TouchedMatter | None = None
     columns: Annotated[dict[str, str], BeforeValidator(_or_empty)] = Field(default_factory=dict)
 
 
@@ -66,8 +81,12 @@ class Report:
             enough) or withhold.
         params: defaults of the parameters bound in the query, beside as_of.
         action: the repair that its findings propose; None for none.
+        intraday: what happens to its table between two nights: full, the whole query, for those that are fast on any
+            history; touched, what changed since; nightly, nothing.
+        scope: how the query is limited to what was touched; None unless `intraday` is touched.
         columns: column -> description.
         tables: what the query reads, e.g. ``recon.app_users``.
+        selects: columns that the query gives, in order; None where a ``*`` leaves them to the database.
         sql: the query alone.
         path: where it was read.
     """
@@ -82,8 +101,11 @@ class Report:
     unconfigured: Literal["judge", "withhold"]
     params: Mapping[str, Param]
     action: str | None
+    intraday: Literal["full", "touched", "nightly"]
+    scope: Scope | None
     columns: Mapping[str, str]
     tables: tuple[str, ...]
+    selects: tuple[str, ...] | None
     sql: str
     path: Path
 
@@ -124,6 +146,7 @@ def read_report(path: Path) -> Report:
         ) from None
 
 
+@cache
 def _report(path: Path, source: str) -> Report:
     if not _NAME.fullmatch(path.stem):
         raise ValueError("the file's name becomes a table: use a-z and _ only, at most 50 characters")
@@ -148,8 +171,11 @@ def _report(path: Path, source: str) -> Report:
         unconfigured=front.unconfigured,
         params=front.params,
         action=front.action,
+        intraday=front.intraday,
+        scope=_scope(front, sql, query.columns),
         columns=front.columns,
         tables=query.tables,
+        selects=query.columns,
         sql=sql,
         path=path,
     )
@@ -157,7 +183,7 @@ def _report(path: Path, source: str) -> Report:
 
 def _front_matter(text: str) -> FrontMatter:
     try:
-        values = yaml.safe_load(text)
+        values = _values(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 2} of the file)" if mark is not None else ""
@@ -168,6 +194,13 @@ def _front_matter(text: str) -> FrontMatter:
         return FrontMatter.model_validate(values)
     except ValidationError as error:
         raise ValueError("front matter: " + "; ".join(_problem(dict(item)) for item in error.errors())) from None
+
+
+def _values(text: str) -> Any:
+    """The YAML's values, by libyaml where it is there; what is wrong with a text is told by the slower reader."""
+    with suppress(AttributeError, yaml.YAMLError):
+        return yaml.load(text, yaml.CSafeLoader)
+    return yaml.safe_load(text)
 
 
 def _problem(item: dict[str, object]) -> str:
@@ -198,6 +231,22 @@ def _check_coverage(front: FrontMatter) -> None:
     if unknown:
         there = ", ".join(f"{provider} {resource}" for provider, resource in sorted(known))
         raise ValueError(f"coverage names {', '.join(unknown)}, which nobody fetches; there are {there}")
+
+
+def _scope(front: FrontMatter, sql: str, columns: tuple[str, ...] | None) -> Scope | None:
+    if (front.touched is None) != (front.intraday != "touched"):
+        raise ValueError("touched says how intraday: touched limits the query; neither goes without the other")
+    if front.touched is None:
+        return None
+    lacking = [column for column in KEYS[front.touched.by] if columns is not None and column not in columns]
+    if lacking:
+        raise ValueError(f"by: {front.touched.by} needs {', '.join(lacking)} in the query's columns")
+    named = [
+        match.groups(front.touched.by) for relation in front.touched.relations if (match := _RELATION.match(relation))
+    ]
+    scope = Scope(front.touched.by, tuple(cast("tuple[str, str, By]", relation) for relation in named))
+    scoped(sql, scope)
+    return scope
 
 
 def check_columns(key: list[str] | tuple[str, ...], described: Mapping[str, str], present: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ Belongs here: questions about the text of one query. Does not belong here: runni
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlglot
@@ -39,12 +40,13 @@ def parse_query(sql: str) -> Query:
         ValueError: it does not parse, is not one SELECT, writes, reads the wall clock, or leaves out a schema.
     """
     tree = _one_select(sql)
-    for node in tree.walk():
+    nodes = list(tree.walk())  # once: walking takes longer than parsing
+    for node in nodes:
         _refuse(node)
     names = tree.named_selects
     return Query(
-        tables=_tables(tree),
-        params=frozenset(str(node.this) for node in tree.find_all(exp.Placeholder)),
+        tables=_tables(nodes),
+        params=frozenset(str(node.this) for node in nodes if isinstance(node, exp.Placeholder)),
         columns=None if "*" in names or "" in names else tuple(names),
     )
 
@@ -74,10 +76,10 @@ def _refuse(node: exp.Expr) -> None:
         raise ValueError("it reads the wall clock; write :as_of instead, so that any moment can be reported on")
 
 
-def _tables(tree: exp.Query) -> tuple[str, ...]:
-    named_here = {cte.alias for cte in tree.find_all(exp.CTE)}
+def _tables(nodes: Sequence[exp.Expr]) -> tuple[str, ...]:
+    named_here = {node.alias for node in nodes if isinstance(node, exp.CTE)}
     found = set()
-    for table in tree.find_all(exp.Table):
+    for table in (node for node in nodes if isinstance(node, exp.Table)):
         if table.db:
             found.add(f"{table.db}.{table.name}")
         elif table.name and table.name not in named_here:

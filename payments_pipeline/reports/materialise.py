@@ -6,7 +6,7 @@ Belongs here: the table's making, its totals and its preview. Does not belong he
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from payments_pipeline.core.states import Severity
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ReportError, TransientError
 from payments_pipeline.reports.front_matter import ADDED_COLUMNS, AS_OF, Param, Report, check_columns
+from payments_pipeline.reports.marks import forget, leave, moment
 
 PREVIEW_ROWS = 20
 SCHEMA = "reports"
@@ -70,26 +71,38 @@ def materialise(
     params = bound_params(report, overrides) | {AS_OF: as_of}
     try:
         with engine.begin() as connection:
-            connection.execute(named("reports/run/lock.sql"), {"report": report.name})
+            lock(connection, report)
+            now = moment(connection)
             columns = _replace_table(connection, report, params)
-            result = _result(connection, report, columns, began)
-            connection.execute(
-                named("reports/run/record.sql"),
-                {
-                    "report": report.name,
-                    "as_of": as_of,
-                    "rows": result.rows,
-                    "by_severity": orjson.dumps(result.by_severity).decode(),
-                    "amount_at_risk": orjson.dumps(
-                        {currency: f"{amount:f}" for currency, amount in result.amount_at_risk.items()}
-                    ).decode(),
-                    "seconds": Decimal(str(round(result.seconds, 3))),
-                    "run_id": run_id,
-                },
-            )
+            result = read_result(connection, report, columns, began)
+            leave(connection, report, params, now)
+            forget(connection)
+            record(connection, result, as_of, run_id)
     except DBAPIError as error:
         raise translated(error, report) from error
     return result
+
+
+def lock(connection: Connection, report: Report) -> None:
+    """Wait for whoever is writing the report's table; until the transaction ends."""
+    connection.execute(named("reports/run/lock.sql"), {"report": report.name})
+
+
+def record(connection: Connection, result: ReportResult, as_of: datetime, run_id: str | None) -> None:
+    """Add a line to the history of runs."""
+    at_risk = {currency: f"{amount:f}" for currency, amount in result.amount_at_risk.items()}
+    connection.execute(
+        named("reports/run/record.sql"),
+        {
+            "report": result.name,
+            "as_of": as_of,
+            "rows": result.rows,
+            "by_severity": orjson.dumps(result.by_severity).decode(),
+            "amount_at_risk": orjson.dumps(at_risk).decode(),
+            "seconds": Decimal(str(round(result.seconds, 3))),
+            "run_id": run_id,
+        },
+    )
 
 
 def bound_params(report: Report, overrides: Mapping[str, Any]) -> dict[str, Param | Decimal]:
@@ -124,24 +137,10 @@ def _sort(value: object) -> str:
 
 def _replace_table(connection: Connection, report: Report, params: Mapping[str, Any]) -> list[str]:
     """Build the new table beside the old one and put it in its place; returns its columns."""
-    own = _columns(connection, report, params)
-    graver = pg.Identifier("severity") if "severity" in own else pg.Literal(None)
-    select = pg.SQL(
-        "CREATE TABLE {table} AS SELECT md5(concat_ws(chr(31), {key})) AS fingerprint,"
-        " coalesce(CAST({severity} AS text), {default}) AS severity{columns} FROM ("
-    ).format(
-        table=pg.Identifier(SCHEMA, f"{report.name}__next"),
-        key=pg.SQL(", ").join(
-            pg.SQL("coalesce(CAST({} AS text), chr(30))").format(pg.Identifier(column)) for column in report.key
-        ),
-        severity=graver,
-        default=pg.Literal(report.severity.value),
-        columns=pg.SQL("").join(
-            pg.SQL(", {}").format(pg.Identifier(column)) for column in own if column not in ADDED_COLUMNS
-        ),
-    )
-    # A colon in a name or literal of ours can't occur: names are checked, columns come from the query itself.
-    connection.execute(bound_query(report, select.as_string() + "\n", "\n) AS report_rows"), params)
+    own = query_columns(connection, report, params)
+    create = pg.SQL("CREATE TABLE {} AS ").format(pg.Identifier(SCHEMA, f"{report.name}__next"))
+    before = (create + select_rows(report, own)).as_string()
+    connection.execute(bound_query(report, before + "\n", "\n) AS report_rows"), params)
     table, fresh = pg.Identifier(SCHEMA, report.name), pg.Identifier(SCHEMA, f"{report.name}__next")
     for step in (
         pg.SQL("DROP TABLE IF EXISTS {}").format(table),
@@ -152,7 +151,35 @@ def _replace_table(connection: Connection, report: Report, params: Mapping[str, 
     return [*ADDED_COLUMNS, *(column for column in own if column not in ADDED_COLUMNS)]
 
 
-def _columns(connection: Connection, report: Report, params: Mapping[str, Any]) -> list[str]:
+def select_rows(report: Report, own: Sequence[str]) -> pg.Composed:
+    """What makes rows of the report's table from those of its query, up to the parenthesis that the query follows.
+
+    Args:
+        own: columns of the query. A colon in a name of ours can't occur: names are checked.
+    """
+    return pg.SQL(
+        "SELECT md5(concat_ws(chr(31), {key})) AS fingerprint,"
+        " coalesce(CAST({severity} AS text), {default}) AS severity{columns} FROM ("
+    ).format(
+        key=pg.SQL(", ").join(
+            pg.SQL("coalesce(CAST({} AS text), chr(30))").format(pg.Identifier(column)) for column in report.key
+        ),
+        severity=pg.Identifier("severity") if "severity" in own else pg.Literal(None),
+        default=pg.Literal(report.severity.value),
+        columns=pg.SQL("").join(
+            pg.SQL(", {}").format(pg.Identifier(column)) for column in own if column not in ADDED_COLUMNS
+        ),
+    )
+
+
+def query_columns(connection: Connection, report: Report, params: Mapping[str, Any]) -> list[str]:
+    """Columns that the report's query gives; by the database's word where the text leaves them open.
+
+    Raises:
+        ReportError: they are not what the front matter speaks of.
+    """
+    if report.selects and all(column == column.lower() for column in report.selects):
+        return list(report.selects)  # checked when the file was read; asking would plan the query once more
     probe = connection.execute(bound_query(report, "SELECT * FROM (\n", "\n) AS report_rows LIMIT 0"), params)
     own = list(probe.keys())
     try:
@@ -162,13 +189,16 @@ def _columns(connection: Connection, report: Report, params: Mapping[str, Any]) 
     return own
 
 
-def bound_query(report: Report, before: str, after: str) -> Any:
+def bound_query(report: Report, before: str, after: str, query: str | None = None) -> Any:
     """The report's query between two pieces of SQL of ours, ready to be executed with its parameters.
+
+    Args:
+        query: the report's own, limited; None: whole.
 
     Raises:
         ReportError: something in its comments or texts reads like a parameter that nobody declared.
     """
-    statement = text(before + report.sql + after)
+    statement = text(before + (query or report.sql) + after)
     strange = sorted(statement.compile().params.keys() - report.params.keys() - {AS_OF})
     if strange:
         raise ReportError(
@@ -179,7 +209,12 @@ def bound_query(report: Report, before: str, after: str) -> Any:
     return statement
 
 
-def _result(connection: Connection, report: Report, columns: list[str], began: float) -> ReportResult:
+def read_result(connection: Connection, report: Report, columns: Sequence[str], began: float) -> ReportResult:
+    """What the report's table holds now: totals and preview.
+
+    Raises:
+        ReportError: a severity is none of ours.
+    """
     table = pg.Identifier(SCHEMA, report.name)
     severities = pg.SQL("SELECT severity, count(*) FROM {} GROUP BY severity").format(table).as_string()
     by_severity = {str(row[0]): int(row[1]) for row in connection.exec_driver_sql(severities)}

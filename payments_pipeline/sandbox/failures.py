@@ -26,6 +26,7 @@ class Fault:
         provider: ``stripe``, ``nowpayments``, ``okx`` or ``discord``.
         kind: what happens.
         path: the provider's own path must begin with it, e.g. ``/v1/refunds``; empty: any.
+        query: a parameter that the call must have, e.g. ``depId=901``; empty: any.
         method: HTTP method, or None for any.
         page: fires only on this page of a list (the first is 1), or None.
         times: calls left to spoil; None: for ever.
@@ -47,12 +48,14 @@ class Fault:
     applied: bool = False
     stored: bool = False
     fired: int = 0
+    query: str = ""
 
     def matches(self, call: Call, page: int) -> bool:
         return (
             self.times != 0
             and self.provider == call.provider
             and call.path.startswith(self.path)
+            and (not self.query or self.query in call.query.split("&"))
             and self.method in {None, call.method}
             and self.page in {None, page}
         )

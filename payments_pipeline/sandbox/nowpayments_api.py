@@ -106,7 +106,7 @@ class NowPaymentsApi:
         return json_reply(
             200,
             {
-                "data": [_listed(state.payments[keys[place][1]]) for place in places],
+                "data": [listed(state.payments[keys[place][1]]) for place in places],
                 "limit": limit,
                 "page": page,
                 "pagesCount": -(-total // limit),
@@ -166,7 +166,7 @@ def _sort_value(value: object) -> tuple[int, float, str]:
         return 2, 0.0, str(value)
 
 
-def _listed(payment: Json) -> Json:
+def listed(payment: Json) -> Json:
     """As the list shows a payment: ids are numbers."""
     return _rendered(payment, lambda text: int(text) if text.isdigit() else text)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -67,6 +68,7 @@ class Application:
     def load(self, state: SandboxState, faults: FaultPlan) -> None:
         """Serve another world from now on."""
         self.faults = faults
+        self._state = state
         self._apis: dict[str, ProviderApi] = {
             "stripe": StripeApi(state),
             "nowpayments": NowPaymentsApi(state),
@@ -89,6 +91,8 @@ class Application:
         )
         self.requests.append(record)
         reply, fault = await self._respond(call)
+        if self._state.tells_time:
+            reply = _with_headers(reply, {"Date": format_datetime(self._state.clock(), usegmt=True)})
         if fault is not None and fault.kind == "cut_body":
             await _send_half(send, reply)
             return
@@ -241,7 +245,8 @@ def environment(state: SandboxState, base_url: str) -> dict[str, str]:
 def _config(application: Application, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
     return uvicorn.Config(
         application, host=host, port=port, lifespan="off", ws="none", access_log=False, log_config=None,
-        log_level="critical", server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=2,
+        log_level="critical", server_header=False, date_header=False, timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
     )  # fmt: skip
 
 

@@ -152,7 +152,8 @@ class SandboxState:
     """All simulated outside systems. Take `lock` around every read and write that spans more than one object.
 
     Never call the sandbox over HTTP while holding `lock`: the server waits for it. `clock` (UTC) stamps what changes,
-    e.g. `canceled_at`; log-in and signatures use the machine's own time, as the real clients do.
+    e.g. `canceled_at`; log-in and signatures use the machine's own time, as the real clients do. `tells_time`: answers
+    carry a Date by `clock`, for worlds whose time the pipeline shares.
     """
 
     stripe: StripeState = field(default_factory=StripeState)
@@ -161,3 +162,4 @@ class SandboxState:
     discord: DiscordState = field(default_factory=DiscordState)
     lock: threading.RLock = field(default_factory=threading.RLock)
     clock: Callable[[], datetime] = system_clock
+    tells_time: bool = False

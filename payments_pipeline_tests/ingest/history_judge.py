@@ -17,8 +17,8 @@ from psycopg import sql
 from sqlalchemy import Engine, text
 
 from payments_pipeline.db.engine import driver_connection
+from payments_pipeline_tests.ingest.history_log import Row, Version, World, at_time
 from payments_pipeline_tests.ingest.history_runs import Runs
-from payments_pipeline_tests.ingest.history_world import KIND_OF, Row, Version, World, at_time, created
 
 Key = tuple[str, str]
 
@@ -47,7 +47,7 @@ class Judge:
 
     def __init__(self, engine: Engine, world: World, runs: Runs, requests: list[Any]) -> None:
         self._engine, self._world, self._runs, self._requests = engine, world, runs, requests
-        self._account = world.state.stripe.account_id
+        self._account = world.account
         self._newest: dict[Key, int] = {}
         self._certificate = 0
         self._request = 0
@@ -129,10 +129,12 @@ class Judge:
         if certificate["mode"] == "reread":
             asked = self._runs.reread.get(certificate["run_id"])
             return asked is not None and asked == (resource, asked[1]) and object_id in asked[1]
-        return bool(certificate["window_from"] <= created(first) < certificate["window_to"])
+        return bool(certificate["window_from"] <= self._world.created(first) < certificate["window_to"])
 
     def _was_asked_for(self, certificates: list[Mapping[str, Any]]) -> None:
         """Every page that complete certificates count was asked for, and answered, since the last check."""
+        if not self._world.listed_at:
+            return
         answered = Counter(self._answered_lists())
         claimed: Counter[tuple[str, int, int]] = Counter()
         for one in certificates:
@@ -143,7 +145,7 @@ class Judge:
 
     def _answered_lists(self) -> Iterator[tuple[str, int, int]]:
         requests, self._request = self._requests[self._request :], len(self._requests)
-        paths = {KIND_OF[name].path: name for name in self._world.resources}
+        paths = self._world.listed_at
         for request in requests:
             query = parse_qs(request.query)
             if request.status == 200 and request.path in paths and "created[gte]" in query:
@@ -180,14 +182,15 @@ class Judge:
         with self._engine.connect() as connection:
             driver = driver_connection(connection)
             for name in self._world.resources:
-                spec = KIND_OF[name].spec
+                spec = self._world.spec(name)
                 statement = sql.SQL(
                     "SELECT {columns}, t.vanished_at IS NOT NULL, r.body::text FROM {table} AS t"
-                    " LEFT JOIN recon.raw_json AS r ON r.provider = 'stripe' AND r.account = t.account"
+                    " LEFT JOIN recon.raw_json AS r ON r.provider = {provider} AND r.account = t.account"
                     " AND r.resource = {name} AND r.object_id = t.object_id WHERE t.account = %s"
                 ).format(
                     columns=sql.SQL(", ").join(sql.Identifier("t", column) for column in spec.columns),
                     table=sql.Identifier("recon", spec.table),
+                    provider=sql.Literal(self._world.provider),
                     name=sql.Literal(name),
                 )
                 for *row, vanished, body in driver.execute(statement, [self._account]):

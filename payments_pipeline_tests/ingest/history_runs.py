@@ -16,18 +16,17 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from payments_pipeline.config import Settings
-from payments_pipeline.errors import TransientError
+from payments_pipeline.errors import PaymentsPipelineError, TransientError
 from payments_pipeline.ingest.backfill import backfill
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.incremental import incremental
 from payments_pipeline.ingest.snapshot import reread
 from payments_pipeline.ingest.sweep import sweep
-from payments_pipeline.providers.base import Account, Clock, Window
-from payments_pipeline.providers.stripe import StripeProvider
+from payments_pipeline.providers.base import Account, Clock, Provider, Window
+from payments_pipeline.providers.clocks import TOLERATED, KeepsTime
 from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
-from payments_pipeline_tests.ingest.history_world import START, World
+from payments_pipeline_tests.ingest.history_log import START, World
 
 LONGEST_STALL = 0.5
 """Seconds; in case the other process waits for a lock that the stalled one holds."""
@@ -56,7 +55,8 @@ class Trouble:
     Attributes:
         kind: ``kill``: the process dies at its `number`-th look at the clock; ``stall``: there it waits until the other
             process is done; ``cut``: the server ends all connections when the provider is asked for the `number`-th
-            time; else a fault of the provider: a method of `FaultPlan`.
+            time; ``refuse``: one object, chosen by `number`, can't be had singly; else a fault of the provider: a
+            method of `FaultPlan`.
         path: where the fault strikes.
         page: on which page of a list; None: on each.
         times: how often; None: as long as the run goes on.
@@ -132,16 +132,24 @@ class _ProcessClock:
 class Runs:
     """Does runs against one world.
 
+    Args:
+        connect: the provider's client for a process with that clock.
+
     Attributes:
-        skews: by run id.
+        skews: by run id; of a clock so far ahead that it is set back, what is left of it then.
         outcomes: how runs ended; for the statistics.
         asked_to_reread: by run id: which objects.
     """
 
     def __init__(
-        self, engine: Engine, sandbox: Sandbox, world: World, settings: Settings, cut_connections: Callable[[], None]
+        self,
+        engine: Engine,
+        sandbox: Sandbox,
+        world: World,
+        connect: Callable[[Clock], Provider],
+        cut_connections: Callable[[], None],
     ) -> None:
-        self._engine, self._sandbox, self._world, self._settings = engine, sandbox, world, settings
+        self._engine, self._sandbox, self._world, self._connect = engine, sandbox, world, connect
         self._cut_connections = cut_connections
         self.skews: dict[str, timedelta] = {}
         self.outcomes: Counter[str] = Counter()
@@ -177,7 +185,7 @@ class Runs:
 
     def clean(self, run: Run) -> list[Coverage]:
         """A run in which nothing goes wrong."""
-        return self._do(run, *self._clock(run, None))
+        return self._do(run, *self._clock(run, None), clean=True)
 
     def _both(self, first: Run, second: Run, between: Burst | None, raised: list[BaseException]) -> None:
         """Two at once: side by side, or the second while the first stalls."""
@@ -196,8 +204,9 @@ class Runs:
     def _clock(self, run: Run, trouble: Trouble | None) -> tuple[str, _ProcessClock]:
         """A name and a clock for a new process."""
         name = f"run-{len(self.skews)}"
-        self.skews[name] = timedelta(seconds=run.skew)
-        return name, _ProcessClock(self._world, self.skews[name], trouble)
+        skew = timedelta(seconds=run.skew)
+        self.skews[name] = timedelta() if skew > TOLERATED else skew
+        return name, _ProcessClock(self._world, skew, trouble)
 
     def _guarded(self, run: Run, process: tuple[str, _ProcessClock], raised: list[BaseException]) -> None:
         try:
@@ -215,8 +224,12 @@ class Runs:
         bursts: Iterator[Burst] = iter([burst for run in runs for burst in run.meanwhile])
         cuts = [run.trouble.number for run in runs if run.trouble is not None and run.trouble.kind == "cut"]
         for trouble in (run.trouble for run in runs):
-            if trouble is not None and trouble.kind not in {"kill", "stall", "cut"}:
-                getattr(plan, trouble.kind)("stripe", trouble.path, times=trouble.times, page=trouble.page)
+            if trouble is not None and trouble.kind == "refuse":
+                refusal = self._world.refusal(trouble.number)
+                if refusal is not None:
+                    plan.add(refusal)
+            elif trouble is not None and trouble.kind not in {"kill", "stall", "cut"}:
+                getattr(plan, trouble.kind)(self._world.provider, trouble.path, times=trouble.times, page=trouble.page)
         asked = 0
 
         def on_page(_provider: str, _path: str, _page: int) -> None:
@@ -231,9 +244,17 @@ class Runs:
         plan.on_page = on_page
         return plan
 
-    def _do(self, run: Run, name: str, clock: _ProcessClock) -> list[Coverage]:
-        provider = StripeProvider(self._settings, clock, sleep=lambda _seconds: None)
-        account = provider.identify()
+    def _do(self, run: Run, name: str, clock: _ProcessClock, *, clean: bool = False) -> list[Coverage]:
+        provider = self._connect(clock)
+        try:
+            account = provider.identify()
+        except PaymentsPipelineError:
+            if clean:
+                raise
+            return []  # it came no further than the door
+        if timedelta(seconds=run.skew) > TOLERATED:
+            assert isinstance(provider, KeepsTime)
+            self.skews[name] = timedelta(seconds=run.skew) - provider.own_time.ahead
         chance = random.Random(run.pick)
         origin: dict[str, Any] = {"as_of": clock(), "run_id": name, "clock": clock}
         match run.way:
@@ -254,7 +275,7 @@ class Runs:
         return [self._reread(name, provider, account, chance, origin)]
 
     def _reread(
-        self, name: str, provider: StripeProvider, account: Account, chance: random.Random, origin: dict[str, Any]
+        self, name: str, provider: Provider, account: Account, chance: random.Random, origin: dict[str, Any]
     ) -> Coverage:
         resource = chance.choice(self._world.resources)
         ids = sorted(self._world.log[resource])

@@ -170,6 +170,17 @@ def test_the_applications_reference_wins_and_contradiction_is_noted(books: Books
     assert books.evidence()[1] == "reference=pi_1 (user 1); metadata.payment_id=12 (user 2)"
 
 
+def test_a_payment_that_names_no_user_is_whose_its_object_says_unless_that_is_unclear(books: Books) -> None:
+    books.user(17, "cus_17")
+    books.user(18, "cus_18")
+    books.payment(11, None, transaction_id="pi_1")
+    books.payment(12, None, transaction_id="pi_2")
+    books.intent(1, customer_id="cus_17")
+    books.intent(2, customer_id="cus_17", metadata_user_id="18")
+    assert books.link("pi_1") == ("reference", "17", "11")
+    assert books.link("pi_2") == ("reference", None, "12")
+
+
 def test_a_reference_that_two_users_claim_names_both(books: Books) -> None:
     books.user(1)
     books.user(2)

@@ -1,67 +1,91 @@
 """Property: whatever happens at the provider and to the runs that read it, the raw tables end as the provider is, older
 never overwrites newer, nothing is dropped, and no certificate claims more than was read.
 
-A history is a list of steps: changes at a simulated Stripe, waits, and runs of every way in, alone or two at once, with
-faults, kills, cut connections and clocks that differ. `make soak-ingest` does thousands; HISTORIES_SEED repeats a lot.
+A history is a list of steps: changes at a simulated Stripe, NOWPayments or OKX, waits, and runs of every way in, alone
+or two at once, with faults, kills, cut connections and clocks that differ. `make soak-ingest` does thousands;
+HISTORIES_SEED repeats a lot.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
 
+import ccxt
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 from psycopg import sql
+from pydantic import SecretStr
 from sqlalchemy import URL, Engine
 
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import engine_for
 from payments_pipeline.ingest import snapshot
 from payments_pipeline.providers import stripe_lists
+from payments_pipeline.providers.base import Clock, Provider
+from payments_pipeline.providers.nowpayments import NowPaymentsProvider
+from payments_pipeline.providers.okx import OkxProvider
+from payments_pipeline.providers.stripe import StripeProvider
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.ingest.history_crypto import NowPaymentsWorld, OkxWorld
 from payments_pipeline_tests.ingest.history_judge import Judge
+from payments_pipeline_tests.ingest.history_log import World
 from payments_pipeline_tests.ingest.history_runs import Burst, Run, Runs, Step, Together, Trouble, Wait
-from payments_pipeline_tests.ingest.history_world import RESOURCES, World
+from payments_pipeline_tests.ingest.history_world import RESOURCES, StripeWorld
 from payments_pipeline_tests.ingest.lots import SEED, share
 
 EMPTY_EVERY = 40
 """Histories that share the tables, each under an account of its own, before they are emptied."""
 DAY = 86_400.0
 RAW = "recon.coverage, recon.watermarks, recon.feed_events, recon.backfills, recon.rejected_objects, recon.raw_json, \
-recon.stripe_payment_intents, recon.stripe_charges, recon.stripe_refunds, recon.stripe_customers"
+recon.stripe_payment_intents, recon.stripe_charges, recon.stripe_refunds, recon.stripe_customers, \
+recon.nowpayments_payments, recon.okx_deposits"
 
 bursts = st.builds(Burst, count=st.integers(1, 12), pick=st.integers(0, 9999))
 waits = st.builds(Wait, seconds=st.sampled_from([0.3, 1.0, 1.0, 60.0, 1200.0, DAY, 5 * DAY, 31 * DAY]))
-paths = st.sampled_from(["/v1/payment_intents", "/v1/charges", "/v1/refunds", "/v1/customers", "/v1/events"])
-troubles = st.one_of(
-    st.builds(Trouble, kind=st.just("kill"), number=st.integers(1, 40)),
-    st.builds(Trouble, kind=st.just("cut"), number=st.integers(2, 15)),
-    st.builds(
-        Trouble, kind=st.sampled_from(["server_error", "rate_limit", "cut_body", "invalid_json", "unauthorized"]),
-        path=paths, page=st.sampled_from([None, None, 1, 2, 3]), times=st.sampled_from([1, 2, 3, None]),
-    ),
-)  # fmt: skip
 meanwhile = st.lists(st.builds(Burst, count=st.integers(1, 5), pick=st.integers(0, 9999)), max_size=6).map(tuple)
-runs = st.builds(
-    Run, way=st.sampled_from(["incremental", "incremental", "backfill", "sweep", "sweep", "reread"]),
-    pick=st.integers(0, 99), everything=st.booleans(), trouble=st.one_of(st.none(), troubles),
-    skew=st.sampled_from([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -2.0]), meanwhile=meanwhile,
-)  # fmt: skip
 stalls = st.builds(
     Run, way=st.sampled_from(["incremental", "backfill", "sweep", "sweep", "reread"]), pick=st.integers(0, 99),
     everything=st.booleans(), trouble=st.builds(Trouble, kind=st.just("stall"), number=st.integers(2, 14)),
 )  # fmt: skip
-togethers = st.builds(Together, st.one_of(stalls, stalls, runs), runs, bursts)
+
+
+def runs(*paths: str) -> st.SearchStrategy[Run]:
+    """Runs at a provider whose faults strike on these paths."""
+    troubles = st.one_of(
+        st.builds(Trouble, kind=st.just("kill"), number=st.integers(1, 40)),
+        st.builds(Trouble, kind=st.just("cut"), number=st.integers(2, 15)),
+        st.builds(Trouble, kind=st.just("refuse"), number=st.integers(0, 99)),
+        st.builds(
+            Trouble, kind=st.sampled_from(["server_error", "rate_limit", "cut_body", "invalid_json", "unauthorized"]),
+            path=st.sampled_from(paths), page=st.sampled_from([None, None, 1, 2, 3]),
+            times=st.sampled_from([1, 2, 3, None]),
+        ),
+    )  # fmt: skip
+    return st.builds(
+        Run, way=st.sampled_from(["incremental", "incremental", "backfill", "sweep", "sweep", "reread"]),
+        pick=st.integers(0, 99), everything=st.booleans(), trouble=st.one_of(st.none(), troubles),
+        skew=st.sampled_from([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 5.0, 900.0]), meanwhile=meanwhile,
+    )  # fmt: skip
+
+
+def steps(runs: st.SearchStrategy[Run], waits: st.SearchStrategy[Wait]) -> st.SearchStrategy[list[Step]]:
+    """The middle of a history."""
+    togethers = st.builds(Together, st.one_of(stalls, stalls, runs), runs, bursts)
+    return st.lists(st.one_of(bursts, waits, runs, togethers), min_size=2, max_size=12)
+
+
+stripe_runs = runs("/v1/payment_intents", "/v1/charges", "/v1/refunds", "/v1/customers", "/v1/events")
+crypto_runs = runs("", "/v1/payment", "/v1/payment/", "/v1/auth", "/api/v5/asset")
 days = st.builds(Wait, seconds=st.sampled_from([0.3, 1.0, 60.0, 1200.0, DAY]))
-steps = st.lists(st.one_of(bursts, waits, runs, togethers), min_size=2, max_size=12)
-quiet_steps = st.lists(st.one_of(bursts, days, runs, togethers), min_size=2, max_size=12)
 subjects = st.sampled_from(
     [("payment_intents", "refunds"), ("charges", "refunds"), ("payment_intents", "customers"), RESOURCES]
 )
@@ -77,6 +101,10 @@ races = st.lists(st.tuples(bursts, overtaken), min_size=1, max_size=5)
 beginnings = st.lists(st.one_of(bursts, bursts, waits), max_size=6)
 
 
+def no_time(_seconds: float) -> None:
+    """For waiting between tries."""
+
+
 class Stage:
     """What all histories share."""
 
@@ -86,6 +114,16 @@ class Stage:
         self.engine, self.sandbox, self.settings, self.cut_connections = engine, sandbox, at_sandbox, cut_connections
         self.numbers = itertools.count()
         self.outcomes: Counter[str] = Counter()
+
+    def stripe(self, clock: Clock) -> StripeProvider:
+        return StripeProvider(self.settings, clock, sleep=no_time)
+
+    def nowpayments(self, email: str, clock: Clock) -> NowPaymentsProvider:
+        own = self.settings.model_copy(update={"nowpayments_email": SecretStr(email)})
+        return NowPaymentsProvider(own, clock, page_size=3, sleep=no_time)
+
+    def okx(self, clock: Clock) -> OkxProvider:
+        return OkxProvider(self.settings, clock, page_size=3, sleep=no_time)
 
     def __repr__(self) -> str:
         return "stage"
@@ -102,18 +140,18 @@ def scene(server: URL) -> Iterator[Stage]:
         connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
         patch.setattr(stripe_lists, "PAGE_LIMIT", 3)
         patch.setattr(snapshot, "BATCH", 4)
+        patch.setattr(ccxt.Exchange, "throttle", lambda _self, _cost=None: None)  # six calls a second, else
 
         def cut_connections() -> None:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
         # A connection that was cut is rolled back in vain, which the pool would log at length.
         patch.setattr(logging.getLogger("sqlalchemy.pool"), "level", logging.CRITICAL)
+        patch.setattr(logging.getLogger("payments_pipeline.providers.clocks"), "level", logging.CRITICAL)
         engine = engine_for(server.set(database=name).render_as_string(hide_password=False))
         with Sandbox(SandboxState()) as sandbox:
-            at_sandbox = load_settings(
-                _env_file=None, stripe_api_base=sandbox.stripe_base, stripe_api_key="sk_test_sandbox",
-                http_max_attempts=2,
-            )  # fmt: skip
+            values: dict[str, Any] = {name.lower(): value for name, value in sandbox.environment().items()}
+            at_sandbox = load_settings(_env_file=None, **(values | {"stripe_account": None, "http_max_attempts": 2}))
             yield Stage(engine, sandbox, at_sandbox, cut_connections)
         engine.dispose()
         connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
@@ -122,15 +160,28 @@ def scene(server: URL) -> Iterator[Stage]:
 class History:
     """One history on the stage."""
 
-    def __init__(self, scene: Stage, resources: Sequence[str], *, quiet: bool) -> None:
-        number = next(scene.numbers)
+    def __init__(self, scene: Stage, number: int, world: World, connect: Callable[[Clock], Provider]) -> None:
         if number % EMPTY_EVERY == 0:
             with scene.engine.begin() as connection:
                 connection.exec_driver_sql(f"TRUNCATE {RAW} RESTART IDENTITY CASCADE")
-        self.world = World(f"acct_{number}", resources, quiet=quiet)
-        scene.sandbox.load(self.world.state)
-        self.runs = Runs(scene.engine, scene.sandbox, self.world, scene.settings, scene.cut_connections)
+        self.world = world
+        scene.sandbox.load(world.state)
+        self.runs = Runs(scene.engine, scene.sandbox, world, connect, scene.cut_connections)
         self.judge = Judge(scene.engine, self.world, self.runs, scene.sandbox.requests)
+
+    @classmethod
+    def at_stripe(cls, scene: Stage, resources: Sequence[str], *, quiet: bool) -> Self:
+        number = next(scene.numbers)
+        return cls(scene, number, StripeWorld(f"acct_{number}", resources, quiet=quiet), scene.stripe)
+
+    @classmethod
+    def of_crypto(cls, scene: Stage, provider: str, *, quiet: bool) -> Self:
+        number = next(scene.numbers)
+        if provider == "okx":
+            return cls(scene, number, OkxWorld(f"uid_{number}", quiet=quiet), scene.okx)
+        email = f"owner{number}@example.com"
+        connect = functools.partial(scene.nowpayments, email)
+        return cls(scene, number, NowPaymentsWorld(email, quiet=quiet), connect)
 
     def take(self, step: Step) -> None:
         match step:
@@ -165,12 +216,12 @@ shared = settings(
 
 
 @seed(SEED)
-@settings(shared, max_examples=share(0.4))
-@given(resources=subjects, beginning=beginnings, steps=steps)
+@settings(shared, max_examples=share(0.3))
+@given(resources=subjects, beginning=beginnings, steps=steps(stripe_runs, waits))
 def test_whatever_happened_a_sweep_and_an_incremental_run_end_with_the_providers_truth(
     scene: Stage, resources: Sequence[str], beginning: list[Step], steps: list[Step]
 ) -> None:
-    history = History(scene, resources, quiet=False)
+    history = History.at_stripe(scene, resources, quiet=False)
     for step in [*beginning, *steps]:
         history.take(step)
     history.finish("sweep", "incremental")
@@ -179,12 +230,12 @@ def test_whatever_happened_a_sweep_and_an_incremental_run_end_with_the_providers
 
 
 @seed(SEED)
-@settings(shared, max_examples=share(0.25))
-@given(resources=subjects, beginning=beginnings, steps=quiet_steps)
+@settings(shared, max_examples=share(0.2))
+@given(resources=subjects, beginning=beginnings, steps=steps(stripe_runs, days))
 def test_where_the_feed_tells_all_an_incremental_run_alone_ends_with_the_providers_truth(
     scene: Stage, resources: Sequence[str], beginning: list[Step], steps: list[Step]
 ) -> None:
-    history = History(scene, resources, quiet=True)
+    history = History.at_stripe(scene, resources, quiet=True)
     for step in beginning:
         history.take(step)
     history.world.time.pass_by(1)
@@ -197,17 +248,52 @@ def test_where_the_feed_tells_all_an_incremental_run_alone_ends_with_the_provide
 
 
 @seed(SEED)
-@settings(shared, max_examples=share(0.35))
+@settings(shared, max_examples=share(0.25))
 @given(resource=st.sampled_from(RESOURCES), races=races)
 def test_whoever_read_last_wins_in_whatever_order_they_write(
     scene: Stage, resource: str, races: list[tuple[Burst, Together]]
 ) -> None:
-    history = History(scene, [resource], quiet=False)
+    history = History.at_stripe(scene, [resource], quiet=False)
     for burst, overtaking in races:
         history.world.burst(6, burst.pick)
         history.take(burst)
         history.take(Wait(1))
         history.take(overtaking)
     history.finish("sweep")
+    scene.outcomes.update(history.runs.outcomes)
+    note(f"HISTORIES_SEED={SEED}, outcomes so far: {dict(scene.outcomes)}")
+
+
+crypto = st.sampled_from(["nowpayments", "nowpayments", "okx"])
+
+
+@seed(SEED)
+@settings(shared, max_examples=share(0.2))
+@given(provider=crypto, beginning=beginnings, steps=steps(crypto_runs, waits))
+def test_whatever_happened_to_crypto_payments_a_sweep_and_an_incremental_run_end_with_the_truth(
+    scene: Stage, provider: str, beginning: list[Step], steps: list[Step]
+) -> None:
+    history = History.of_crypto(scene, provider, quiet=False)
+    for step in [*beginning, *steps]:
+        history.take(step)
+    history.finish("sweep", "incremental")
+    scene.outcomes.update(history.runs.outcomes)
+    note(f"HISTORIES_SEED={SEED}, outcomes so far: {dict(scene.outcomes)}")
+
+
+@seed(SEED)
+@settings(shared, max_examples=share(0.1))
+@given(provider=crypto, beginning=beginnings, steps=steps(crypto_runs, days))
+def test_where_nothing_changes_that_was_settled_an_incremental_run_alone_ends_with_the_truth_of_crypto_payments(
+    scene: Stage, provider: str, beginning: list[Step], steps: list[Step]
+) -> None:
+    history = History.of_crypto(scene, provider, quiet=True)
+    for step in beginning:
+        history.take(step)
+    history.world.time.pass_by(1)
+    history.runs.clean(Run("backfill", everything=True))
+    for step in steps:
+        history.take(step)
+    history.finish("incremental")
     scene.outcomes.update(history.runs.outcomes)
     note(f"HISTORIES_SEED={SEED}, outcomes so far: {dict(scene.outcomes)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -18,6 +19,8 @@ from payments_pipeline.sandbox.discord_limits import check_message
 from payments_pipeline_tests.notify.conftest import GAP
 from payments_pipeline_tests.notify.discord_schema import EVERYWHERE_TOGETHER, validators
 
+# `make soak-alerts` tries many more.
+EXAMPLES = int(os.environ.get("RENDER_EXAMPLES", "10"))
 EVIDENCE = [
     "user_id",
     "username",
@@ -70,7 +73,7 @@ def check_limits(payload: dict[str, Any]) -> None:
     assert 0 <= embed["color"] <= 0xFFFFFF
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(BODY, ROW, KINDS, st.sampled_from(["LOW", "HIGH", "CRITICAL", "?"]), st.tuples(st.booleans(), st.booleans()))
 def test_any_body_fits(
     body: dict[str, Any], row: dict[str, Any], kind: str, severity: str, gap_and_personal: tuple[bool, bool]

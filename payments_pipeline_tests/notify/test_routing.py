@@ -203,6 +203,29 @@ def test_backlog_of_an_outage_is_one_digest_a_report(
     assert told_by(engine) == dict.fromkeys(range(1, 34), 1)
 
 
+def test_a_storm_over_many_reports_is_a_digest_each_at_once_and_single_ones_stay_single(
+    engine: Engine, channels: Channels, clock: Wrist, sandbox: Sandbox, finding: OpenOne
+) -> None:
+    for report in ("stuck_authorizations", "refunds", "disputes"):
+        for number in range(15):
+            finding(f"{report}{number}", channel="*", report=report)
+    for number in range(2):
+        finding(f"b{number}", channel="*", report="missing_payments")
+    run(engine, channels, clock)
+    assert len(shown(sandbox)) == 3 + 2
+    assert told_by(engine) == dict.fromkeys(range(1, 48), 1)
+
+
+def test_few_messages_of_many_reports_are_no_storm(
+    engine: Engine, channels: Channels, clock: Wrist, sandbox: Sandbox, finding: OpenOne
+) -> None:
+    for report in ("stuck_authorizations", "refunds"):
+        for number in range(5):
+            finding(f"{report}{number}", channel="*", report=report)
+    run(engine, channels, clock)
+    assert len(shown(sandbox)) == 10
+
+
 def test_message_given_up_waits_for_a_person(
     engine: Engine, channels: Channels, clock: Wrist, sandbox: Sandbox, finding: OpenOne
 ) -> None:

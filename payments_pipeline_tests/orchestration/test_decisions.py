@@ -18,13 +18,7 @@ from payments_pipeline.repair_sensors import (
     repair_request,
 )
 from payments_pipeline.resources import ClockResource
-from payments_pipeline.sensors import (
-    ACTIVATION_GRACE,
-    DueNotifications,
-    activation_request,
-    activation_window,
-    alert_request,
-)
+from payments_pipeline.sensors import DueNotifications, alert_request
 from payments_pipeline.ticks import SUCCESSOR_AFTER
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -109,25 +103,6 @@ def test_findings_are_planned_when_they_are_new_and_all_again_once_an_hour() -> 
     assert isinstance(proposal_request(replace(found, newest_id=18), cursor, NOW), dg.RunRequest)
     assert isinstance(proposal_request(found, cursor, NOW + timedelta(hours=1)), dg.RunRequest)
     assert isinstance(proposal_request(None, cursor, NOW), dg.SkipReason)
-
-
-def test_activation_windows_follow_each_other_without_gap_or_overlap() -> None:
-    _, until = activation_window(None, NOW)
-    since, _ = activation_window(until.isoformat(), NOW + timedelta(seconds=15))
-
-    assert until == NOW - ACTIVATION_GRACE
-    assert since == until
-
-
-def test_activation_window_never_runs_backwards() -> None:
-    since, until = activation_window(NOW.isoformat(), NOW)
-
-    assert since == until
-
-
-def test_payer_without_access_starts_the_probe_and_a_healthy_window_does_not() -> None:
-    assert isinstance(activation_request(0, None, NOW), dg.SkipReason)
-    assert _key(activation_request(2, "77", NOW)).startswith("activation:77:")
 
 
 def test_preview_keeps_markdown_tables_whole() -> None:

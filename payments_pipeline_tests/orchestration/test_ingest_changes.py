@@ -122,3 +122,18 @@ def tick(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRequest | dg
         answer = schedule(context)
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
     return answer
+
+
+def test_money_that_nobody_booked_is_found_between_two_nights(desk: Desk) -> None:
+    assert desk.run("nightly_reconciliation").success
+    stranger = desk.pay(NOW + timedelta(minutes=1))
+
+    desk.now += timedelta(hours=3)
+    result = desk.run(CHANGES)
+
+    assert result.success
+    rows = desk.all("SELECT evidence ->> 'provider_ref' AS ref FROM recon.findings WHERE status = 'open'")
+    assert stranger in {row.ref for row in rows}
+    made = metadata(result, "intraday_reports")
+    assert made["opened"] >= 1
+    assert made["made_anew"] == "none"

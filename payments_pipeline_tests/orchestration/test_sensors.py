@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from payments_pipeline.config import Settings
 from payments_pipeline.repair_sensors import repairs_due
 from payments_pipeline.resources import default_resources
-from payments_pipeline.sensors import activation_probe, alerts_due, run_failed
+from payments_pipeline.sensors import alerts_due, run_failed
 from payments_pipeline_tests.conftest import AS_OF
 
 FINDING = text("""
@@ -32,20 +32,6 @@ ACTION = text("""
 NOTIFICATION = text("""
     INSERT INTO recon.notifications (dedupe_key, channel, kind, severity, body, state, next_attempt_at, created_at)
     VALUES (:key, 'discord', 'opened', 'HIGH', '{}', :state, :due, :due)
-""")
-PAYER = text("""
-    WITH plan AS (
-        INSERT INTO public.plans (name, tier, period, price, currency)
-        VALUES ('Gold monthly', 'gold', 'month', 10, 'USD')
-        ON CONFLICT (name) DO UPDATE SET price = 10 RETURNING id
-    ), payer AS (
-        INSERT INTO public.users (username, email, subscription_status, subscription_tier)
-        VALUES ('kim', 'kim@example.com', :status, :tier) RETURNING id
-    )
-    INSERT INTO public.payment_transactions (
-        user_id, plan_id, payment_method, transaction_id, status, amount, currency, updated_at
-    )
-    SELECT payer.id, plan.id, 'stripe', 'pi_1', 'succeeded', 10, 'USD', :at FROM payer, plan
 """)
 
 
@@ -163,55 +149,45 @@ def test_policy_is_the_gate_of_the_repair_sensor(
     assert not _tick(repairs_due, instance, settings).run_requests
 
 
-def test_payer_without_access_is_probed_once_the_webhook_had_its_time(
-    instance: dg.DagsterInstance, engine: Engine, settings: Settings
-) -> None:
-    _execute(engine, PAYER, status="inactive", tier="free", at=AS_OF)
+def _failed(job: str, instance: dg.DagsterInstance, settings: Settings) -> str:
+    """A run of a job of this name fails, and the sensor sees it, twice."""
 
-    early = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=60))
-    late = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=125), early.cursor)
-    after = _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=140), late.cursor)
-
-    assert not early.run_requests
-    assert len(late.run_requests) == 1
-    assert not after.run_requests
-
-
-def test_payer_with_the_tier_that_was_paid_for_is_not_probed(
-    instance: dg.DagsterInstance, engine: Engine, settings: Settings
-) -> None:
-    _execute(engine, PAYER, status="active", tier="gold", at=AS_OF)
-
-    assert not _tick(activation_probe, instance, settings, AS_OF + timedelta(seconds=125)).run_requests
-
-
-def test_failed_run_is_queued_as_an_alert_once(
-    instance: dg.DagsterInstance, engine: Engine, settings: Settings
-) -> None:
     @dg.op
     def explode() -> None:
         raise RuntimeError("no")
 
-    @dg.job
+    @dg.job(name=job, tags={"payments_pipeline/lane": "test"})
     def doomed() -> None:
         explode()
 
     result = doomed.execute_in_process(instance=instance, raise_on_error=False)
     event = result.get_run_failure_event()
-    resources = default_resources(settings, AS_OF)
     for _ in range(2):
         context = dg.build_run_status_sensor_context(
             sensor_name="run_failed",
             dagster_event=event,
             dagster_instance=instance,
             dagster_run=result.dagster_run,
-            resources=resources,
+            resources=default_resources(settings, AS_OF),
         )
         with context:
             run_failed(context.for_run_failure())
+    return result.run_id
+
+
+def test_a_job_that_fails_again_and_again_is_told_once(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    first = _failed("doomed", instance, settings)
+    _failed("doomed", instance, settings)
+    _failed("nightly_reconciliation", instance, settings)
+    _failed("deliver_alerts", instance, settings)
 
     with engine.connect() as connection:
-        (row,) = connection.execute(text("SELECT kind, channel, body FROM recon.notifications")).all()
-    assert (row.kind, row.channel) == ("failure", "*")
-    assert "doomed" in row.body["title"]
-    assert row.body["run_url"].endswith(f"/runs/{result.run_id}")
+        told = connection.execute(text("SELECT kind, body FROM recon.notifications ORDER BY notification_id")).all()
+        found = connection.execute(text("SELECT report, times_seen, evidence FROM recon.findings ORDER BY 1")).all()
+    assert [(row.report, row.times_seen) for row in found] == [("failed_runs", 4), ("nightly_run", 2)]
+    assert found[0].evidence["job"] == "doomed"
+    assert [(row.kind, row.body["report"]) for row in told] == [("opened", "failed_runs"), ("opened", "nightly_run")]
+    assert told[0].body["run_id"] == first
+    assert "explode" in str(told[0].body["evidence"]["error"])

@@ -32,7 +32,7 @@ def test_each_resource_is_an_asset_with_columns_kinds_owners_freshness_and_check
     key = dg.AssetKey(spec.table)
     asset = everything.resolve_assets_def(key).get_asset_spec(key)
     columns = {column.name for column in asset.metadata["dagster/column_schema"].columns}
-    assert {*spec.columns, "account", "livemode", "read_at", "digest", "vanished_at"} == columns
+    assert {*spec.columns, "account", "livemode", "read_at", "digest", "vanished_at"} == columns - {"seen"}
     assert asset.metadata["dagster/table_name"] == f"recon.{spec.table}"
     assert asset.kinds == {spec.provider, "postgres"}
     assert list(asset.owners) == OWNERS

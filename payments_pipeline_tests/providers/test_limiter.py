@@ -19,7 +19,10 @@ from payments_pipeline.config import load_settings
 from payments_pipeline.errors import TransientError
 from payments_pipeline.providers.catalogue import build_providers
 from payments_pipeline.providers.limiter import (
+    FIRST_SLOWDOWN,
     LOWEST_SHARE,
+    PAUSE_SECONDS,
+    SAME_BURST_SECONDS,
     SLOWDOWN,
     Limit,
     LocalSlots,
@@ -134,7 +137,7 @@ def test_calls_are_evenly_spaced_and_only_one_missed_slot_is_made_up_for() -> No
     assert clock.slept == pytest.approx([0.1, 0.1])
 
 
-@pytest.mark.parametrize(("asked", "pause"), [(None, 1.0), (7.0, 7.0), (0.0, 0.0), (86_400.0, 600.0)])
+@pytest.mark.parametrize(("asked", "pause"), [(None, 0.25), (7.0, 7.0), (0.0, 0.0), (86_400.0, 600.0)])
 def test_after_a_429_everybody_pauses_as_asked_and_goes_on_more_slowly(
     engine: Engine, asked: float | None, pause: float
 ) -> None:
@@ -150,7 +153,7 @@ def test_after_a_429_everybody_pauses_as_asked_and_goes_on_more_slowly(
     else:
         other.acquire()
         assert sum(waits) == pytest.approx(pause, abs=0.3)
-    assert other.rate == pytest.approx(10 * SLOWDOWN, abs=0.2) or pause > 180
+    assert other.rate == pytest.approx(10 * FIRST_SLOWDOWN, abs=0.2) or pause > 180
     assert rate_of(engine)[1] == 1
 
 
@@ -159,28 +162,39 @@ def test_the_429s_of_calls_already_under_way_slow_down_once(engine: Engine) -> N
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(limiter.throttled, [None] * 8))
     rate, throttles = rate_of(engine)
-    assert rate == pytest.approx(10 * SLOWDOWN)
+    assert rate == pytest.approx(10 * FIRST_SLOWDOWN)
     assert throttles == 8
 
 
+def test_a_429_before_the_rate_has_recovered_slows_down_more(engine: Engine) -> None:
+    limiter, slept = paced(engine)
+    limiter.throttled(None)
+    limiter.acquire()
+    time.sleep(SAME_BURST_SECONDS)
+    limiter.throttled(None)
+    limiter.acquire()
+    assert limiter.rate == pytest.approx(10 * FIRST_SLOWDOWN * SLOWDOWN, abs=0.3)
+    assert slept[-1] == pytest.approx(PAUSE_SECONDS, abs=0.3)
+
+
 def test_the_rate_recovers_to_its_ceiling_and_not_beyond(engine: Engine) -> None:
-    limiter, _ = paced(engine, Limit("stripe", "acct_1", 10.0, recovery_seconds=1.0))
+    limiter, _ = paced(engine, Limit("stripe", "acct_1", 10.0, recovery_seconds=5.0))
     limiter.throttled(0.0)
     limiter.acquire()
     low = limiter.rate
     time.sleep(0.15)
     limiter.acquire()
     middle = limiter.rate
-    time.sleep(0.3)
+    time.sleep(0.5)
     limiter.acquire()
-    assert 10 * SLOWDOWN <= low < middle < limiter.rate == 10.0
+    assert 10 * FIRST_SLOWDOWN <= low < middle < limiter.rate == 10.0
 
 
 def test_alone_the_rate_falls_recovers_and_has_a_floor() -> None:
     slots = LocalSlots(LIMIT)
     now = 0.0
     for _ in range(30):
-        slots.throttle(now, 0.0)
+        slots.throttle(now, 0.0, SLOWDOWN)
         now += 1.01
     assert slots.rate == pytest.approx(LOWEST_SHARE * 10, rel=0.6)
     slots.take(now + 60)
@@ -200,7 +214,7 @@ def test_a_limit_that_is_lower_than_configured_is_found_and_nothing_is_lost(sand
         answers = list(pool.map(lambda _: calls.get("/v1/account")["id"], range(24)))
     assert answers == ["acct_sandbox"] * 24
     rate, throttles = rate_of(engine)
-    assert rate < 100 * SLOWDOWN * 1.1
+    assert rate < 100 * FIRST_SLOWDOWN * 1.05
     assert throttles < 20
 
 
@@ -235,7 +249,7 @@ def test_a_database_without_the_table_stops_nobody(engine: Engine, caplog: pytes
     with caplog.at_level(logging.WARNING):
         limiter.acquire()
         limiter.throttled(None)
-    assert limiter.rate == pytest.approx(10 * SLOWDOWN)
+    assert limiter.rate == pytest.approx(10 * FIRST_SLOWDOWN)
     assert "payments-pipeline db upgrade" in caplog.text
 
 

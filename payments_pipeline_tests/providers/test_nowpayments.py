@@ -347,6 +347,20 @@ def test_a_single_payment_is_told_as_its_list_tells_it_even_where_dates_are_whol
     assert page.objects == [listed_as]
 
 
+def test_a_payment_that_goes_between_single_read_and_list_is_gone() -> None:
+    single = json.dumps({"payment_id": "7", "created_at": "2026-10-05T10:00:00.123Z"}).encode()
+    answers = [(200, single), (404, b'{"message": "Payment not found"}')]
+
+    def script(path: str, _query: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/v1/auth":
+            return 200, b'{"token": "t"}'
+        return (200, b'{"data": [], "total": 0, "pagesCount": 0}') if path == LIST else answers.pop(0)
+
+    with conversation(script) as server:
+        payments = NowPaymentsProvider(_settings(server.base_url), lambda: START).resources["payments"]
+        assert payments.read("7") is None
+
+
 def test_threads_that_read_side_by_side_share_a_new_token() -> None:
     living: list[str] = []
     now = {"at": START}

@@ -121,7 +121,7 @@ RACES = [
     (change("UPDATE recon.provider_transactions SET amount_refunded = 19.99"), "paid at the provider, 19.99 refunded"),
     (change("UPDATE recon.provider_transactions SET amount_refunded = 5"), "amount_refunded was 0 and is 5"),
     (user_cancelled, "changed after the payment: canceled"),
-    (newer_payment, "Changed since it was planned: payment.paid_at"),
+    (newer_payment, "payment.paid_at was "),
     (change("UPDATE public.plans SET tier = 'max' WHERE id = 3"), "payment.tier was pro and is max"),
     (change("UPDATE public.users SET subscription_tier = 'basic'"), "user.subscription_tier was free and is basic"),
     (change("UPDATE public.users SET is_internal = TRUE"), "internal account"),

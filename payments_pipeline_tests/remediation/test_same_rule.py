@@ -73,7 +73,7 @@ def plant(town: Town, random: Random) -> int:
 
 
 def reported(engine: Engine) -> dict[int, dict[str, Any]]:
-    parameters = {"as_of": AS_OF, "grace_seconds": 0, "tolerance": TOLERANCE}
+    parameters = {"as_of": AS_OF, "grace_seconds": 0, "planless_days": 31, "tolerance": TOLERANCE}
     found: dict[int, dict[str, Any]] = {}
     with engine.connect() as connection:
         for report in ("activation_gaps", "wrong_tier"):
@@ -88,7 +88,7 @@ def test_what_the_report_calls_repairable_is_due_and_nothing_else(engine: Engine
     random = Random(seed)
     town.run("UPDATE public.plans SET tier = 'basic' WHERE id = :id", id=PLANS["day"])
     town.run("DELETE FROM public.plans WHERE id = :id", id=PLANS["quarter"])
-    users = [plant(town, random) for _ in range(250)]
+    users = [plant(town, random) for _ in range(300)]
     report = reported(engine)
     due: dict[int, str] = {}
     with engine.connect() as connection:

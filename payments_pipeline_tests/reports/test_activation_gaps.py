@@ -213,11 +213,21 @@ def test_an_override_that_ran_out_no_longer_excuses(ledger: Ledger) -> None:
     assert len(gaps(ledger)) == 1
 
 
-def test_bookings_and_payments_for_no_plan_are_no_subscriptions(ledger: Ledger) -> None:
+def test_bookings_are_no_subscriptions(ledger: Ledger) -> None:
     user, plan = ledger.user(), ledger.plan()
     ledger.payment(user, plan, "succeeded", transaction_id="pi_1", booking_id=ledger.booking(user, user))
-    ledger.payment(user, None, "succeeded", transaction_id="pi_2")
+    ledger.payment(user, None, "succeeded", transaction_id="pi_2", booking_id=ledger.booking(user, user))
     assert gaps(ledger) == []
+
+
+def test_payment_for_nothing_that_we_know_is_for_a_person_for_a_month(ledger: Ledger) -> None:
+    user = ledger.user()
+    ledger.payment(user, None, "succeeded", ago(days=32), transaction_id="pi_old")
+    assert gaps(ledger) == []
+    ledger.payment(user, None, "succeeded")
+    gap = the_gap(ledger)
+    assert (gap["expected_tier"], gap["repairable"]) == (None, False)
+    assert gap["reason"] == "no plan is written on the payment: a person must decide"
 
 
 def test_unknown_plan_is_for_a_person_never_a_default_tier(ledger: Ledger) -> None:

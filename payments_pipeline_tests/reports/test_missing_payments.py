@@ -43,7 +43,7 @@ def test_attempts_that_failed_are_named(ledger: Ledger) -> None:
     "columns",
     [
         {"price": 0},
-        {"actual_start": None},
+        {"actual_start": None, "status": "scheduled"},
         {"status": "no_show"},
         {"status": "Cancelled"},
         {"cancelled_by": "provider"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -19,8 +20,11 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
-from payments_pipeline.db.sql import sql_root
+from payments_pipeline.db.sql import read_sql, sql_root
+from payments_pipeline.reports.marks import moment
 from payments_pipeline.reports.materialise import bound_params, bound_query
+from payments_pipeline.reports.scope import scoped
+from payments_pipeline.reports.touched import collect
 from payments_pipeline_tests.conftest import TEMPLATE
 from payments_pipeline_tests.reports.ledger import shipped
 
@@ -45,6 +49,14 @@ MORE = (
     " SELECT provider, account, provider_ref, 'matched', payment_ref, 'exact', amount, 0, 'full', 'amount', 1, read_at"
     " FROM recon.provider_transactions WHERE kind = 'deposit'",
 )
+
+CHANGES = (
+    "UPDATE public.payment_transactions SET updated_at = :as_of WHERE id % 750 = 7",
+    "UPDATE recon.provider_transactions SET read_at = :as_of WHERE hashtext(provider_ref) % 750 = 7",
+)
+TOUCHED = [name for name, report in shipped().items() if report.scope]
+# What the touched tables are made of.
+COLLECTED = ("objects", "payments", "transactions", "users")
 
 
 def million() -> ModuleType:
@@ -78,10 +90,11 @@ def seeded(server: URL) -> Iterator[Engine]:
         connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
 
 
-def plan(connection: Connection, name: str) -> dict[str, Any]:
+def plan(connection: Connection, name: str, *, limited: bool = False) -> dict[str, Any]:
     report = shipped()[name]
+    query = scoped(report.sql, report.scope) if limited and report.scope else None
     params = bound_params(report, {}) | {"as_of": million().AS_OF}
-    found = connection.execute(bound_query(report, "EXPLAIN (FORMAT JSON) ", ""), params).scalar_one()
+    found = connection.execute(bound_query(report, "EXPLAIN (FORMAT JSON) ", "", query), params).scalar_one()
     return dict(found[0]["Plan"])
 
 
@@ -125,8 +138,62 @@ def test_a_report_reads_large_tables_by_the_indexes_it_did(seeded: Engine, name:
     assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
 
 
+TICKS = sorted(path.stem for path in (sql_root() / "sensors").glob("*.sql"))
+
+
+@pytest.mark.parametrize("name", TICKS)
+def test_a_tick_of_a_sensor_reads_no_large_table_whole(seeded: Engine, name: str) -> None:
+    now = million().AS_OF
+    asked = {
+        "now": now, "since": now - timedelta(minutes=10), "until": now, "report": "activation_gaps", "max_rows": 500,
+        "providers": ["nowpayments", "okx"], "channels": ["discord"], "max_attempts": 3,
+    }  # fmt: skip
+    source = (sql_root() / "sensors" / f"{name}.sql").read_text()
+    statement = text(f"EXPLAIN (FORMAT JSON) {source}")
+    with seeded.connect() as connection:
+        found = connection.execute(statement, asked).scalar_one()
+    seen = scans(written(found[0]["Plan"]))
+    assert not [scan for scan in seen if scan.startswith("Seq")]
+
+
 def test_every_kept_plan_is_of_a_report() -> None:
     assert {path.stem for path in PLANS.glob("*.txt")} == set(shipped())
+    assert {path.stem for path in (PLANS / "touched").glob("*.txt")} == {*TOUCHED, *COLLECTED}
+
+
+@pytest.fixture
+def touched(seeded: Engine) -> Iterator[Connection]:
+    """Forty payments just changed, and what that touches is collected."""
+    with seeded.connect() as connection:
+        now = moment(connection)
+        values = {"since": million().AS_OF - timedelta(minutes=15), "last": million().AS_OF, "as_of": million().AS_OF}
+        values |= {"changed_from": now.changed_from}
+        for statement in CHANGES:
+            connection.execute(text(statement), {"as_of": million().AS_OF} if ":as_of" in statement else {})
+        grace, last = timedelta(minutes=5), values["last"]
+        found = collect(connection, changed_from=now.changed_from, last=last, as_of=last, grace=grace)
+        assert found is not None
+        assert found.users >= 13
+        connection.info["values"] = values
+        yield connection
+        connection.rollback()
+
+
+@pytest.mark.parametrize("name", [*TOUCHED, *COLLECTED])
+def test_what_follows_changes_reads_no_large_table_whole(touched: Connection, name: str) -> None:
+    if name in TOUCHED:
+        lines = written(plan(touched, name, limited=True))
+    else:
+        made = read_sql(f"reports/touched/create_{name}.sql").split(" AS\n", 1)[1]
+        values = {key: value for key, value in touched.info["values"].items() if f":{key}" in made}
+        lines = written(touched.execute(text(f"EXPLAIN (FORMAT JSON) {made}"), values).scalar_one()[0]["Plan"])
+    path = PLANS / "touched" / f"{name}.txt"
+    if os.environ.get("PLANS") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines) + "\n")
+    assert [scan for scan in scans(lines) if scan.startswith("Seq")] == []
+    gone = lost(path.read_text().splitlines(), lines)
+    assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
 
 
 @pytest.mark.parametrize(
@@ -134,8 +201,8 @@ def test_every_kept_plan_is_of_a_report() -> None:
     [
         ("public.payment_transactions_compare_provider", "out_of_sync_payments"),
         ("recon.provider_transactions_compare", "out_of_sync_payments"),
-        ("public.users_access", "activation_gaps"),
-        ("public.payment_transactions_status", "stuck_authorizations"),
+        ("public.users_has_access", "activation_gaps"),
+        ("public.payment_transactions_status_word", "stuck_authorizations"),
     ],
 )
 def test_a_lost_index_is_seen(seeded: Engine, index: str, name: str) -> None:

@@ -47,14 +47,14 @@ events AS (
                 OR coalesce(lower(e.new_status), '') = 'expired'
             )
             AND c.is_known_period
-            AND (c.paid_until IS NULL OR e.created_at < c.paid_until - INTERVAL '25' HOUR)
+            AND (c.shortest_until IS NULL OR e.created_at < c.shortest_until)
         ) AS ends_access,
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(c.tier), FALSE) AS gives,
         coalesce(lower(e.new_status) IN ('active', 'trialing'), FALSE) AS keeps,
         lower(e.event_type) IN ('canceled', 'cancelled', 'subscription_canceled', 'subscription_cancelled')
         OR coalesce(lower(e.new_status) IN ('canceled', 'cancelled'), FALSE) AS cancels
     FROM ranked AS c
-    INNER JOIN recon.app_subscription_events AS e ON c.user_id = e.user_id AND c.paid_at < e.created_at
+    INNER JOIN recon.app_subscription_events AS e ON c.user_id = e.user_id AND c.bought_at < e.created_at
     WHERE c.choice = 1 AND c.counts AND e.created_at <= :as_of
 ),
 
@@ -89,7 +89,7 @@ judged AS (
             WHEN
                 coalesce(u.subscription_status, '') IN ('canceled', 'cancelled')
                 AND NOT coalesce(u.has_access, FALSE)
-                AND u.subscription_updated_at > c.paid_at
+                AND u.subscription_updated_at > c.bought_at
                 AND u.subscription_updated_at <= :as_of
                 THEN 'cancelled'
             ELSE 'paid'

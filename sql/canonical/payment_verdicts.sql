@@ -22,7 +22,11 @@ WITH purchases AS (
         p.created_at,
         p.confirmed_at,
         p.updated_at,
-        coalesce(nullif(p.tx_hash, ''), nullif(p.provider_ref, '')) AS tx_hash,
+        CASE
+            WHEN p.tx_hash <> '' THEN p.tx_hash
+            WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref)
+            ELSE nullif(p.provider_ref, '')
+        END AS tx_hash,
         coalesce(m.state, 'unknown') AS app_state,
         l.plan_id AS known_plan_id,
         l.plan_name,
@@ -41,7 +45,9 @@ judged AS (
         p.*,
         e.state AS provider_state,
         e.kind AS evidence_kind,
+        e.account AS evidence_account,
         e.provider_ref AS evidence_ref,
+        e.user_ref AS evidence_user,
         e.link_method,
         e.amount_refunded,
         e.state_changed_at,
@@ -102,9 +108,10 @@ judged AS (
     FROM purchases AS p
     LEFT JOIN LATERAL (
         -- The provider's word: the surest link first, then the right coin, then what is paid. way 0: deposits that
-        -- matching gave to this payment, and that pay for it in full, be it in parts. 1: by the provider's id. 2: a
-        -- deposit by its transaction hash. 3: the application never stored the provider's id, but the provider's
-        -- object carries the payment's.
+        -- matching gave to this payment, and that pay for it in full, be it in parts. 1: by the provider's id, or that
+        -- of its charge. 2: a deposit by its transaction hash. 3: the application never stored the provider's id (but
+        -- nothing, or a checkout's), and the provider's object carries the payment's. As in recon.payment_objects. Test
+        -- money pays for nothing where there is real money.
         SELECT
             c.kind,
             c.account,
@@ -112,12 +119,13 @@ judged AS (
             c.state,
             c.currency,
             c.link_method,
+            c.user_ref,
             c.amount_refunded,
             c.state_changed_at,
             c.paid_at,
             c.way = 0 OR c.link_method NOT IN ('ambiguous', 'foreign') AS is_sure,
             d.lost_at,
-            c.disputed AND coalesce(d.is_open, TRUE) AS is_contested,
+            coalesce(d.is_open, c.disputed) AS is_contested,
             CASE
                 WHEN c.amount_received > 0 AND coalesce(c.received_currency, c.currency) = c.currency
                     THEN c.amount_received
@@ -174,6 +182,17 @@ judged AS (
             UNION ALL
             SELECT
                 t.*,
+                1 AS way
+            FROM recon.stripe_payment_intents AS i
+            INNER JOIN recon.provider_transactions AS t
+                ON t.provider = 'stripe' AND i.account = t.account AND i.object_id = t.provider_ref
+            WHERE
+                p.provider = 'stripe'
+                AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
+                AND i.charge_id = p.provider_ref
+            UNION ALL
+            SELECT
+                t.*,
                 0 AS way
             FROM recon.deposit_matches AS x
             INNER JOIN recon.provider_transactions AS t
@@ -194,15 +213,15 @@ judged AS (
                 t.provider = p.provider
                 AND t.tx_hash = p.tx_hash
                 AND t.kind = 'deposit'
-                AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
-                AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
+                AND lower(coalesce(t.deposit_address, '')) = lower(coalesce(p.deposit_address, t.deposit_address, ''))
+                AND coalesce(t.deposit_tag, '') = coalesce(nullif(p.deposit_tag, ''), t.deposit_tag, '')
             UNION ALL
             SELECT
                 t.*,
                 3 AS way
             FROM recon.provider_transactions AS t
             WHERE
-                p.provider_ref IS NULL
+                coalesce(substring(p.provider_ref, 1, 3), '') <> 'pi_'
                 AND t.provider = p.provider
                 AND t.payment_ref = cast(p.payment_id AS text)
                 AND t.kind = 'payment'
@@ -224,10 +243,17 @@ judged AS (
                 AND s.state IN ('paid', 'partially_paid')
         ) AS r ON TRUE
         LEFT JOIN LATERAL (
-            -- What became of disputes over all of it: an inquiry that was closed and a dispute that was won leave the
-            -- money here, one that was lost took it. A part that was lost is like a part given back.
+            -- What became of disputes over it: an inquiry that was closed and a dispute that was won leave the money
+            -- here, one that was lost took it, unless it was about a part. Parts lost and parts given back add up.
             SELECT
-                max(CASE WHEN f.state = 'refunded' AND f.amount >= c.amount THEN f.at END) AS lost_at,
+                CASE
+                    WHEN
+                        sum(CASE WHEN f.state = 'refunded' THEN f.amount END) + c.amount_refunded >= CASE
+                            WHEN c.state IN ('paid', 'refunded') AND c.amount_received > 0 THEN c.amount_received
+                            ELSE c.amount
+                        END
+                        THEN max(CASE WHEN f.state = 'refunded' THEN f.at END)
+                END AS lost_at,
                 bool_or(f.state IN ('pending', 'frozen', 'unknown')) AS is_open
             FROM (
                 SELECT
@@ -238,18 +264,44 @@ judged AS (
                 LEFT JOIN recon.state_map AS m
                     ON m.provider = 'stripe' AND m.resource = 'disputes' AND q.status = m.raw_status
                 WHERE
-                    c.disputed
-                    AND c.provider = 'stripe'
+                    c.provider = 'stripe'
                     AND q.account = c.account
                     AND q.payment_intent_id = c.provider_ref
                     AND q.vanished_at IS NULL
+                UNION ALL
+                -- Some name the charge alone.
+                SELECT
+                    q.amount,
+                    greatest(q.created_at, c.state_changed_at) AS at,
+                    coalesce(m.state, 'unknown') AS state
+                FROM recon.stripe_disputes AS q
+                LEFT JOIN recon.state_map AS m
+                    ON m.provider = 'stripe' AND m.resource = 'disputes' AND q.status = m.raw_status
+                WHERE
+                    c.provider = 'stripe'
+                    AND c.disputed
+                    AND q.account = c.account
+                    AND q.payment_intent_id IS NULL
+                    AND q.charge_id = coalesce(
+                        (
+                            SELECT i.charge_id
+                            FROM recon.stripe_payment_intents AS i
+                            WHERE i.account = c.account AND i.object_id = c.provider_ref
+                        ),
+                        c.provider_ref
+                    )
+                    AND q.vanished_at IS NULL
             ) AS f
         ) AS d ON TRUE
-        WHERE c.vanished_at IS NULL
+        WHERE
+            c.vanished_at IS NULL
+            AND (c.livemode OR c.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         ORDER BY
             c.way ASC,
             CASE WHEN c.kind = 'deposit' AND c.currency <> p.crypto_currency THEN 1 ELSE 0 END ASC,
             CASE WHEN c.state = 'paid' THEN 0 ELSE 1 END ASC,
+            -- Of two that were paid for one payment the second is one too many.
+            CASE WHEN c.way = 3 AND c.state = 'paid' THEN c.provider_created_at END ASC,
             c.state_changed_at DESC,
             c.account ASC,
             c.provider_ref ASC
@@ -260,7 +312,9 @@ judged AS (
 dated AS (
     SELECT
         j.*,
-        coalesce(j.confirmed_at, j.provider_paid_at, j.created_at) AS paid_at
+        coalesce(j.confirmed_at, j.provider_paid_at, j.created_at) AS paid_at,
+        -- When the payer paid: the application may have confirmed it days later.
+        coalesce(least(j.confirmed_at, j.provider_paid_at), j.created_at) AS bought_at
     FROM judged AS j
 )
 
@@ -281,6 +335,11 @@ SELECT
     j.created_at,
     j.confirmed_at,
     j.paid_at,
+    j.bought_at,
+    j.provider_paid_at,
+    j.evidence_account,
+    j.evidence_ref,
+    j.evidence_user,
     j.known_plan_id,
     j.plan_name,
     j.tier,
@@ -293,6 +352,12 @@ SELECT
     j.has_failed_refund,
     coalesce(j.amount_refunded, 0) AS amount_refunded,
     coalesce(j.is_contested, FALSE) AS is_disputed,
+    -- Neither paid nor given up, by the word of both sides.
+    (
+        j.app_state IN ('processing', 'authorized')
+        AND coalesce(j.provider_state, 'processing') IN ('pending', 'processing', 'authorized')
+        OR coalesce(j.provider_state, '') IN ('processing', 'authorized')
+    ) AS is_under_way,
     -- Paid: both sides say so, or one does and the other does not contradict.
     (j.app_state = 'paid' AND j.verdict IN ('paid', 'silent'))
     OR (j.app_state <> 'refunded' AND j.verdict = 'paid' AND j.is_his_alone) AS is_paid,
@@ -326,6 +391,16 @@ SELECT
         WHEN 'lifetime' THEN NULL
         ELSE j.confirmed_at + INTERVAL '1' YEAR
     END AS confirmed_until,
+    -- When what was bought may be over for an application that counts thirty days a month, ninety a quarter and
+    -- 365 a year; an hour less.
+    CASE j.period
+        WHEN 'day' THEN j.paid_at - INTERVAL '1' HOUR
+        WHEN 'week' THEN j.paid_at + INTERVAL '6' DAY - INTERVAL '1' HOUR
+        WHEN 'month' THEN j.paid_at + INTERVAL '1' MONTH - INTERVAL '25' HOUR
+        WHEN 'quarter' THEN j.paid_at + INTERVAL '3' MONTH - INTERVAL '49' HOUR
+        WHEN 'lifetime' THEN NULL
+        ELSE j.paid_at + INTERVAL '1' YEAR - INTERVAL '25' HOUR
+    END AS shortest_until,
     -- In days where a month has as many as it can have, for readers who must not speak too early.
     CASE j.period
         WHEN 'day' THEN 1

@@ -11,6 +11,6 @@ SELECT
     b.cancelled_by,
     b.cancel_reason,
     b.updated_at,
-    lower(b.status) AS status,
-    upper(b.currency) AS currency
+    lower(btrim(b.status)) AS status,
+    upper(btrim(b.currency)) AS currency
 FROM public.bookings AS b;

@@ -1,19 +1,17 @@
 -- Contract: the application's own record of each payment. provider is stripe, nowpayments, okx or what the
 -- application calls it; status stays as the application wrote it, recon.state_map gives its canonical state.
--- amount is in major units.
+-- amount is in major units. Hexadecimal transaction hashes are written as exchanges write them, in lower case.
 CREATE VIEW recon.app_payments AS
 SELECT
     t.id AS payment_id,
     t.user_id,
     t.plan_id,
     t.booking_id,
-    lower(t.status) AS status,
+    lower(btrim(t.status)) AS status,
     t.amount,
-    t.crypto_amount,
     t.deposit_address,
     t.deposit_tag,
     t.network,
-    t.tx_hash,
     t.received_amount,
     t.created_at,
     t.expires_at,
@@ -21,6 +19,17 @@ SELECT
     t.updated_at,
     t.transaction_id AS provider_ref,
     lower(btrim(t.payment_method)) AS provider,
-    upper(t.currency) AS currency,
-    upper(t.crypto_currency) AS crypto_currency
+    upper(btrim(t.currency)) AS currency,
+    -- Some keep no coins of their own for a deposit: the price is in coins then, or in dollars for a coin that is one.
+    CASE
+        WHEN t.crypto_currency IS NOT NULL THEN upper(btrim(t.crypto_currency))
+        WHEN lower(btrim(t.payment_method)) = 'okx' AND length(btrim(t.currency)) > 3 THEN upper(btrim(t.currency))
+    END AS crypto_currency,
+    CASE
+        WHEN t.crypto_amount IS NOT NULL OR lower(btrim(t.payment_method)) <> 'okx' THEN t.crypto_amount
+        WHEN t.crypto_currency IS NULL THEN CASE WHEN length(btrim(t.currency)) > 3 THEN t.amount END
+        WHEN upper(btrim(t.currency)) = upper(btrim(t.crypto_currency)) THEN t.amount
+        WHEN upper(btrim(t.currency)) = 'USD' AND upper(btrim(t.crypto_currency)) IN ('USDT', 'USDC') THEN t.amount
+    END AS crypto_amount,
+    CASE WHEN lower(substring(t.tx_hash, 1, 2)) = '0x' THEN lower(t.tx_hash) ELSE t.tx_hash END AS tx_hash
 FROM public.payment_transactions AS t;

@@ -12,6 +12,6 @@ SELECT
     p.created_at,
     p.paid_at,
     p.updated_at,
-    upper(p.currency) AS currency,
-    lower(p.status) AS status
+    upper(btrim(p.currency)) AS currency,
+    lower(btrim(p.status)) AS status
 FROM public.payouts AS p;

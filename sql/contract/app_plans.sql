@@ -3,9 +3,9 @@ CREATE VIEW recon.app_plans AS
 SELECT
     p.id AS plan_id,
     p.name AS plan_name,
-    p.tier,
+    btrim(p.tier) AS tier,
     p.period,
     p.price,
-    upper(p.currency) AS currency,
+    upper(btrim(p.currency)) AS currency,
     p.stripe_price_id
 FROM public.plans AS p;

@@ -4,24 +4,24 @@ CREATE VIEW recon.app_subscription_events AS
 SELECT
     e.id AS event_id,
     e.user_id,
-    e.event_type,
-    e.old_status,
-    e.new_status,
-    e.old_tier,
-    e.new_tier,
+    btrim(e.event_type) AS event_type,
+    btrim(e.old_status) AS old_status,
+    btrim(e.new_status) AS new_status,
+    btrim(e.old_tier) AS old_tier,
+    btrim(e.new_tier) AS new_tier,
     e.plan_id,
     e.payment_id,
     e.reason,
     e.actor,
     e.created_at,
     (
-        lower(e.event_type) IN (
+        lower(btrim(e.event_type)) IN (
             'canceled', 'cancelled', 'subscription_canceled', 'subscription_cancelled', 'expired',
             'subscription_expired', 'ended', 'revoked', 'refunded', 'downgraded', 'changed', 'plan_changed',
             'suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked', 'terminated', 'deactivated',
             'subscription_ended', 'customer.subscription.deleted', 'churned', 'paused'
         )
-        OR lower(e.new_status) IN (
+        OR lower(btrim(e.new_status)) IN (
             'canceled', 'cancelled', 'expired', 'inactive', 'revoked',
             'suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked'
         )

@@ -1,12 +1,13 @@
--- Which objects of a batch are new or changed, by their places in it; and for each answer of the provider,
--- between which creation times it confirmed stored objects as they are.
+-- Which objects of a batch are new or changed, by their places in it; and for each answer of the provider, between
+-- which creation times it found stored objects as they are, and between which it brought stored objects at all.
 -- noqa: disable=all
 SELECT
     k.page,
     bit_xor(k.digest) FILTER (WHERE k.same) AS mixed,
-    count(*) FILTER (WHERE k.same) AS confirmed,
-    min(k.created) FILTER (WHERE k.same) AS created_from,
-    max(k.created) FILTER (WHERE k.same) AS created_to,
+    min(k.created) FILTER (WHERE k.same) AS same_from,
+    max(k.created) FILTER (WHERE k.same) AS same_to,
+    min(k.created) AS stored_from,
+    max(k.created) AS stored_to,
     array_agg(k.place) FILTER (WHERE NOT k.same AND NOT k.new) AS changed,
     array_agg(k.place) FILTER (WHERE k.new) AS new,
     array_agg(k.digest) FILTER (WHERE k.same) AS digests

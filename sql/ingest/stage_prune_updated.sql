@@ -11,7 +11,7 @@ WITH later AS (
 ),
 
 pages AS MATERIALIZED (
-    SELECT p.*
+    SELECT p.*, l.rejected
     FROM later AS l
     CROSS JOIN LATERAL unnest(l.page_read_at, l.created_from, l.created_to) AS p (read_at, created_from, created_to)
 ),
@@ -34,7 +34,8 @@ standing AS (
             t.read_at,
             t.vanished_at,
             o.read_at,
-            (SELECT max(p.read_at) FROM pages AS p WHERE t.{created} BETWEEN p.created_from AND p.created_to)
+            (SELECT max(p.read_at) FROM pages AS p WHERE
+                t.{created} BETWEEN p.created_from AND p.created_to AND t.object_id <> ALL(p.rejected))
         ) AS read_at
     FROM pg_temp.snapshot_stage AS n
     INNER JOIN {table} AS t ON t.account = n.account AND t.object_id = n.object_id

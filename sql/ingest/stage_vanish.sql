@@ -11,6 +11,7 @@ WHERE
         LEFT JOIN LATERAL unnest(c.page_read_at, c.created_from, c.created_to)
             AS p (read_at, created_from, created_to)
             ON p.read_at > g.read_at AND t.{created} BETWEEN p.created_from AND p.created_to
+            AND t.object_id <> ALL(c.rejected)
         LEFT JOIN LATERAL unnest(c.object_ids, c.object_read_at) AS o (object_id, read_at)
             ON o.read_at > g.read_at AND o.object_id = t.object_id
         WHERE

@@ -33,6 +33,8 @@ SELECT
     n.is_disputed,
     n.has_failed_refund,
     n.paid_at,
+    n.bought_at,
+    CASE WHEN n.is_known_period THEN n.shortest_until END AS shortest_until,
     n.plan_name,
     n.tier,
     n.period,
@@ -56,6 +58,27 @@ SELECT
             lower(u.subscription_tier) <> lower(n.tier) AND u.subscription_renewal_date > n.paid_until, FALSE
         )
     ) AS takes_away,
+    coalesce(u.has_access, FALSE)
+    AND coalesce(u.subscription_status, '') = 'trialing'
+    AND (u.trial_ends_at IS NULL OR u.trial_ends_at > :as_of)
+    AND coalesce(lower(u.subscription_tier), 'free') <> 'free'
+    AND NOT EXISTS (
+        SELECT 1 FROM recon.app_plans AS c
+        WHERE
+            lower(c.tier) = lower(u.subscription_tier)
+            AND c.currency = n.price_currency
+            AND c.price / CASE lower(c.period)
+                WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 WHEN 'quarter' THEN 91 WHEN 'year' THEN 365
+            END
+            < n.price_a_day
+    ) AS is_on_trial,
+    NOT coalesce(u.has_access, FALSE)
+    AND coalesce(u.subscription_status, '') IN ('canceled', 'cancelled')
+    AND u.subscription_updated_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM recon.app_subscription_events AS e
+        WHERE e.user_id = n.user_id AND e.ends_access AND e.created_at <= :as_of
+    ) AS is_cancelled_some_day,
     coalesce(u.has_access, FALSE) AND EXISTS (
         SELECT 1 FROM bought AS f
         WHERE f.paid_at > n.paid_at AND lower(f.tier) = lower(u.subscription_tier)

@@ -1,24 +1,36 @@
--- The last event since the payment that took this user's access away on purpose, unless what was bought was given
--- again after it: as in sql/reports/activation_gaps.sql.
+-- The last event since the payment that took this user's access away on purpose, or put them where they are, unless
+-- what was bought was given again after it: as in sql/reports/activation_gaps.sql and wrong_tier.sql.
 WITH events AS (
     SELECT
         e.event_id,
         e.event_type,
         e.created_at,
-        coalesce(e.ends_access, FALSE)
+        coalesce(
+            u.has_access
+            AND lower(e.new_tier) = lower(u.subscription_tier)
+            AND (
+                lower(e.actor) LIKE 'admin%'
+                OR lower(e.actor) LIKE 'support%'
+                OR lower(e.actor) LIKE 'staff%'
+                OR lower(e.event_type) IN ('granted', 'gifted', 'comped', 'admin_override')
+            ),
+            FALSE
+        )
+        OR coalesce(e.ends_access, FALSE)
         AND NOT (
             (
                 lower(e.event_type) IN ('expired', 'subscription_expired')
                 OR coalesce(lower(e.new_status), '') = 'expired'
             )
             AND (
-                cast(:paid_until AS timestamptz) IS NULL
-                OR e.created_at < cast(:paid_until AS timestamptz) - INTERVAL '25' HOUR
+                cast(:shortest_until AS timestamptz) IS NULL
+                OR e.created_at < cast(:shortest_until AS timestamptz)
             )
         ) AS ends_access,
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(:tier), FALSE) AS gives
     FROM recon.app_subscription_events AS e
-    WHERE e.user_id = :user_id AND e.created_at > :paid_at
+    INNER JOIN recon.app_users AS u ON e.user_id = u.user_id
+    WHERE e.user_id = :user_id AND e.created_at > :bought_at
 )
 
 SELECT

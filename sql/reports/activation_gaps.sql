@@ -12,8 +12,13 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: touched
+touched:
+  by: user
+  relations: [suspects.u, all_suspects.u]
 params:
   grace_seconds: 120
+  planless_days: 31
   tolerance: 0.02
 action: activate_subscription
 columns:
@@ -36,16 +41,20 @@ columns:
   repairable: Whether activate_subscription may be proposed without a person looking first.
 ---*/
 -- A user who has access on another tier than was bought is a matter of wrong_tier; one who lost it to a refund that
--- failed, of refunded_access. Judged on the payments as they are now, never on a table that is refreshed at night.
+-- failed, of refunded_access. A payment for nothing that we know, neither plan nor booking, is looked at for
+-- planless_days: a person must say what it bought. Judged on the payments as they are now, never on a table that is
+-- refreshed at night.
 WITH suspects AS (
     -- Payments of users without access, less those that lapsed by the application's own word. DISTINCT also keeps the
     -- verdicts, which cost look-ups, from being asked for anybody else.
     SELECT DISTINCT
         p.payment_id,
+        u.user_id AS payer_id,
         u.username,
         u.subscription_status,
         u.subscription_tier,
         u.subscription_updated_at,
+        u.trial_ends_at,
         u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
     FROM recon.app_users AS u
     INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id
@@ -54,9 +63,9 @@ WITH suspects AS (
         NOT coalesce(u.has_access, FALSE)
         AND NOT coalesce(u.is_internal, FALSE)
         AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
-        AND p.plan_id IS NOT NULL
         AND p.booking_id IS NULL
         AND p.created_at <= cast(:as_of AS timestamptz)
+        AND (p.plan_id IS NOT NULL OR p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :planless_days)
         AND (
             p.confirmed_at IS NULL
             OR lower(l.period) = 'lifetime'
@@ -66,17 +75,68 @@ WITH suspects AS (
         )
 ),
 
+ownerless AS (
+    -- Payments that name no user here, though the provider's object does.
+    SELECT
+        p.payment_id,
+        t.user_ref
+    FROM recon.app_payments AS p
+    INNER JOIN LATERAL (
+        SELECT
+            o.provider,
+            o.account,
+            o.provider_ref
+        FROM recon.payment_objects AS o
+        WHERE o.payment_id = p.payment_id
+        ORDER BY o.way
+        LIMIT 100
+    ) AS x ON TRUE
+    INNER JOIN recon.provider_transactions AS t
+        ON x.provider = t.provider AND x.account = t.account AND x.provider_ref = t.provider_ref
+    WHERE
+        p.user_id IS NULL
+        AND p.plan_id IS NOT NULL
+        AND p.booking_id IS NULL
+        AND p.created_at <= cast(:as_of AS timestamptz)
+        AND t.state = 'paid'
+        AND t.user_ref IS NOT NULL
+),
+
+all_suspects AS (
+    SELECT s.*
+    FROM suspects AS s
+    UNION ALL
+    SELECT DISTINCT
+        o.payment_id,
+        u.user_id AS payer_id,
+        u.username,
+        u.subscription_status,
+        u.subscription_tier,
+        u.subscription_updated_at,
+        u.trial_ends_at,
+        u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
+    FROM ownerless AS o
+    INNER JOIN recon.app_users AS u ON o.user_ref = cast(u.user_id AS text)
+    WHERE
+        NOT coalesce(u.has_access, FALSE)
+        AND NOT coalesce(u.is_internal, FALSE)
+        AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
+),
+
 paid AS (
     -- What of it is paid and still runs. Payments younger than the grace period are being processed: they neither count
-    -- nor hide the one before.
+    -- nor hide the one before. What was confirmed after as_of was not confirmed then.
     SELECT
         v.*,
+        s.payer_id,
         s.username,
         s.subscription_status,
         s.subscription_tier,
         s.subscription_updated_at,
-        s.is_barred
-    FROM suspects AS s
+        s.trial_ends_at,
+        s.is_barred,
+        CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END AS known_paid_at
+    FROM all_suspects AS s
     INNER JOIN LATERAL (
         -- The limit is a fence: verdicts are asked for by index, for these alone.
         SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = s.payment_id ORDER BY w.payment_id LIMIT 100000
@@ -84,27 +144,44 @@ paid AS (
     WHERE
         v.is_paid
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
-        AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+        AND CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END
+        <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
         AND (v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz))
 ),
 
 newest AS (
     SELECT
         p.*,
-        row_number() OVER (PARTITION BY p.user_id ORDER BY p.paid_at DESC, p.payment_id DESC) AS choice
+        row_number() OVER (
+            PARTITION BY p.payer_id
+            ORDER BY
+                CASE WHEN p.plan_id IS NULL THEN 1 ELSE 0 END ASC, p.known_paid_at DESC, p.payment_id DESC
+        ) AS choice
     FROM paid AS p
 ),
 
 lacking AS (
-    SELECT n.*
+    SELECT
+        n.*,
+        coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
+        AND n.subscription_updated_at IS NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM recon.app_subscription_events AS e
+            WHERE e.user_id = n.payer_id AND e.ends_access AND e.created_at <= cast(:as_of AS timestamptz)
+        ) AS is_cancelled_some_day
     FROM newest AS n
     WHERE
         n.choice = 1
         AND NOT n.has_failed_refund
         -- Cancelled by the user since, in an application that keeps no events.
         AND NOT (
-            n.paid_at < coalesce(n.subscription_updated_at, n.paid_at)
-            AND coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
+            coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
+            AND coalesce(
+                n.subscription_updated_at > n.bought_at
+                AND n.subscription_updated_at <= cast(:as_of AS timestamptz),
+                FALSE
+            )
         )
 ),
 
@@ -112,7 +189,7 @@ events AS (
     -- A subscription that "expired" a day and more before the end of what was paid was not ended on purpose: a renewal
     -- that moved nothing. Some applications count a month as thirty days, hence the day.
     SELECT
-        k.user_id,
+        k.payer_id,
         e.created_at,
         coalesce(e.ends_access, FALSE)
         AND NOT (
@@ -121,67 +198,126 @@ events AS (
                 OR coalesce(lower(e.new_status), '') = 'expired'
             )
             AND k.is_known_period
-            AND (k.paid_until IS NULL OR e.created_at < k.paid_until - INTERVAL '25' HOUR)
+            AND (k.shortest_until IS NULL OR e.created_at < k.shortest_until)
         ) AS ends_access,
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(k.tier), FALSE) AS gives
     FROM lacking AS k
-    INNER JOIN recon.app_subscription_events AS e ON k.user_id = e.user_id AND k.paid_at < e.created_at
+    INNER JOIN recon.app_subscription_events AS e ON k.payer_id = e.user_id AND k.bought_at < e.created_at
     WHERE e.created_at <= cast(:as_of AS timestamptz)
 ),
 
 history AS (
     -- Since the payment: when access was last ended on purpose, and when what was bought was last given.
     SELECT
-        e.user_id,
+        e.payer_id,
         max(CASE WHEN e.ends_access AND NOT e.gives THEN e.created_at END) AS ended_at,
         max(CASE WHEN e.gives THEN e.created_at END) AS given_at
     FROM events AS e
-    GROUP BY e.user_id
+    GROUP BY e.payer_id
 ),
 
 gaps AS (
     SELECT k.*
     FROM lacking AS k
-    LEFT JOIN history AS h ON k.user_id = h.user_id
-    WHERE h.ended_at IS NULL OR h.ended_at <= h.given_at
+    LEFT JOIN history AS h ON k.payer_id = h.payer_id
+    WHERE
+        (h.ended_at IS NULL OR h.ended_at <= h.given_at)
+        -- Cancelled, nobody knows when: who never bought or tried anything before can have cancelled only this.
+        AND NOT (
+            k.is_cancelled_some_day
+            AND k.trial_ends_at IS NULL
+            AND NOT EXISTS (
+                SELECT 1
+                FROM recon.app_payments AS o
+                WHERE
+                    o.user_id = k.payer_id
+                    AND o.payment_id <> k.payment_id
+                    AND o.booking_id IS NULL
+                    AND o.created_at <= k.created_at
+            )
+        )
+),
+
+nameless AS (
+    -- Webhooks that went wrong before the inbox knew whose they were: they name the object. Few.
+    SELECT w.*
+    FROM recon.app_webhook_logs AS w
+    WHERE
+        (w.processing_status IN ('received', 'processing', 'failed') OR NOT w.signature_valid)
+        AND w.payment_id IS NULL
+        AND w.user_id IS NULL
+        AND w.object_ref IS NOT NULL
+        AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
 webhooks AS (
     SELECT
         g.*,
         w.webhook_id,
+        w.webhook_type,
         w.signature_valid,
         w.processing_status,
         w.error_message,
         w.created_at AS webhook_at
     FROM gaps AS g
-    LEFT JOIN recon.app_webhook_logs AS w ON g.payment_id = w.payment_id
+    LEFT JOIN recon.app_webhook_logs AS w
+        ON g.payment_id = w.payment_id AND w.created_at <= cast(:as_of AS timestamptz)
     UNION ALL
     SELECT
         g.*,
         w.webhook_id,
+        w.webhook_type,
         w.signature_valid,
         w.processing_status,
         w.error_message,
         w.created_at AS webhook_at
     FROM gaps AS g
-    INNER JOIN recon.app_webhook_logs AS w ON g.user_id = w.user_id AND g.created_at <= w.created_at
-    WHERE w.payment_id IS NULL AND w.provider = g.provider
+    INNER JOIN recon.app_webhook_logs AS w ON g.payer_id = w.user_id AND g.created_at <= w.created_at
+    WHERE w.payment_id IS NULL AND w.provider = g.provider AND w.created_at <= cast(:as_of AS timestamptz)
+    UNION ALL
+    SELECT
+        g.*,
+        w.webhook_id,
+        w.webhook_type,
+        w.signature_valid,
+        w.processing_status,
+        w.error_message,
+        w.created_at AS webhook_at
+    FROM gaps AS g
+    INNER JOIN nameless AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
+),
+
+last_words AS (
+    -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
+    SELECT
+        w.*,
+        cast(:as_of AS timestamptz) - w.known_paid_at AS age,
+        CASE
+            WHEN w.signature_valid = FALSE OR w.processing_status IN ('received', 'processing', 'failed') THEN 0
+            ELSE 1
+        END AS rank,
+        row_number() OVER (
+            PARTITION BY w.payer_id, coalesce(w.webhook_type, '')
+            ORDER BY w.webhook_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
+        ) AS place
+    FROM webhooks AS w
 ),
 
 explained AS (
-    -- The last webhook about the payment tells where the activation was lost.
+    -- What went wrong last tells where the activation was lost.
     SELECT
         w.*,
-        cast(:as_of AS timestamptz) - w.paid_at AS age,
         row_number() OVER (
-            PARTITION BY w.user_id ORDER BY w.webhook_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
+            PARTITION BY w.payer_id
+            ORDER BY
+                CASE WHEN w.webhook_id IS NULL THEN 1 ELSE 0 END ASC, w.rank ASC, w.webhook_at DESC, w.webhook_id DESC
         ) AS last_webhook
-    FROM webhooks AS w
+    FROM last_words AS w
+    WHERE w.place = 1
 )
 
 SELECT
-    g.user_id,
+    g.payer_id AS user_id,
     g.username,
     g.plan_name AS plan,
     g.status AS payment_status,
@@ -194,16 +330,19 @@ SELECT
     g.payment_id,
     g.amount,
     g.currency,
-    g.paid_at,
+    g.known_paid_at AS paid_at,
     cast(
         extract(DAY FROM g.age) * 86400 + extract(HOUR FROM g.age) * 3600
         + extract(MINUTE FROM g.age) * 60 + extract(SECOND FROM g.age) AS bigint
     ) AS seconds_since_payment,
     CASE
+        WHEN g.plan_id IS NULL THEN 'no plan is written on the payment: a person must decide'
         WHEN g.known_plan_id IS NULL THEN 'unknown plan: a person must decide'
+        WHEN g.user_id IS NULL THEN 'the payment names no user, the provider names this one: a person must decide'
         WHEN g.is_barred THEN 'user is ' || g.subscription_status || ': a person must decide'
         WHEN g.is_disputed THEN 'payment is disputed: a person must decide'
         WHEN NOT g.is_his_alone THEN 'payment may be another user''s: a person must decide'
+        WHEN g.is_cancelled_some_day THEN 'user is canceled, nobody knows since when: a person must decide'
         WHEN g.signature_valid = FALSE THEN 'webhook refused: signature invalid'
         WHEN g.processing_status = 'failed'
             THEN 'webhook failed: ' || substring(coalesce(g.error_message, 'no error was stored'), 1, 300)
@@ -217,6 +356,8 @@ SELECT
         AND g.is_his_alone
         AND NOT g.is_disputed
         AND NOT coalesce(g.is_barred, FALSE)
+        AND NOT g.is_cancelled_some_day
+        AND g.user_id IS NOT NULL
         AND g.is_known_period
     ) AS repairable
 FROM explained AS g

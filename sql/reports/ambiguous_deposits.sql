@@ -11,6 +11,7 @@ key: [provider, provider_ref]
 coverage:
   okx: [deposits]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 30
 action: null

@@ -12,6 +12,10 @@ coverage:
   stripe: [payment_intents, refunds]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: touched
+touched:
+  by: transaction
+  relations: [suspects.t, pairs.t]
 params:
   grace_seconds: 300
 action: null
@@ -65,22 +69,44 @@ pairs AS (
     SELECT
         s.provider,
         s.provider_ref,
-        p.payment_id
+        p.payment_id,
+        FALSE AS is_named
     FROM suspects AS s
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
     UNION
-    -- Payments whose id the application never stored; the provider's object names them.
+    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing: as in
+    -- recon.payment_objects.
     SELECT
         t.provider,
         t.provider_ref,
-        p.payment_id
+        p.payment_id,
+        FALSE AS is_named
+    FROM recon.app_payments AS p
+    INNER JOIN recon.stripe_payment_intents AS i ON p.provider_ref = i.charge_id
+    INNER JOIN recon.provider_transactions AS t
+        ON t.provider = 'stripe' AND i.account = t.account AND i.object_id = t.provider_ref
+    WHERE p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
+    UNION
+    SELECT
+        t.provider,
+        t.provider_ref,
+        p.payment_id,
+        TRUE AS is_named
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
     WHERE
-        p.provider_ref IS NULL
+        t.link_method IN ('metadata', 'checkout')
         AND t.kind = 'payment'
         AND t.parent_ref IS NULL
-        AND t.link_method IN ('metadata', 'checkout')
+        AND coalesce(substring(p.provider_ref, 1, 3), '') <> 'pi_'
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.provider_transactions AS o
+            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.stripe_payment_intents AS j
+            WHERE p.provider = 'stripe' AND j.charge_id = p.provider_ref
+        )
 ),
 
 compared AS (
@@ -94,6 +120,8 @@ compared AS (
         t.amount AS asked_amount,
         t.amount_refunded,
         t.currency,
+        t.received_currency,
+        t.expected_amount,
         p.payment_id,
         p.user_id,
         p.status AS app_status,
@@ -108,6 +136,20 @@ compared AS (
         sum(CASE WHEN m.state IN ('failed', 'canceled', 'expired') THEN 0 ELSE p.amount END) OVER (
             PARTITION BY t.provider, t.account, t.provider_ref
         ) AS app_total,
+        -- Of several objects that name one payment one stands for it, as in recon.payment_verdicts.
+        CASE
+            WHEN x.is_named
+                THEN
+                    row_number()
+                        OVER (
+                            PARTITION BY x.is_named, p.payment_id
+                            ORDER BY
+                                CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
+                                CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
+                                t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
+                        )
+            ELSE 1
+        END AS standing,
         row_number() OVER (
             PARTITION BY t.provider, t.provider_ref
             ORDER BY p.created_at DESC, p.payment_id DESC, t.state_changed_at DESC, t.account ASC
@@ -120,6 +162,7 @@ compared AS (
     WHERE
         t.kind = 'payment'
         AND t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         -- The provider has just moved, e.g. captured a part: its webhook is on the way.
         AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
@@ -134,6 +177,7 @@ differing AS (
     FROM compared AS c
     WHERE
         c.choice = 1
+        AND c.standing = 1
         AND NOT (
             c.app_state IN ('failed', 'canceled', 'expired')
             AND c.provider_state IN ('failed', 'canceled', 'expired', 'pending')
@@ -142,8 +186,10 @@ differing AS (
             c.currency = c.app_currency
             AND c.amount_refunded > 0
             AND c.app_amount = c.provider_amount - c.amount_refunded
-            AND c.app_status IN ('refunded', 'partially_refunded')
+            AND c.app_status IN ('refunded', 'partially_refunded', 'partial_refund', 'fully_refunded')
         )
+        -- The application keeps the coins that were asked for, in place of their price.
+        AND NOT coalesce(c.app_currency = c.received_currency AND c.app_amount = c.expected_amount, FALSE)
 ),
 
 explained AS (

@@ -11,6 +11,7 @@ coverage:
   stripe: [payment_intents]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: full
 params:
   window_days: 7
 action: null

@@ -10,6 +10,7 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 30
   tolerance: 0.02

@@ -11,6 +11,7 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 30
   tolerance: 0.02
@@ -60,7 +61,7 @@ suspects AS (
         t.account,
         t.parent_ref AS provider_ref
     FROM recon.provider_transactions AS t
-    WHERE t.provider = 'nowpayments' AND t.state = 'partially_paid' AND t.parent_ref IS NOT NULL
+    WHERE t.provider = 'nowpayments' AND t.parent_ref IS NOT NULL AND t.state IN ('partially_paid', 'paid')
 ),
 
 families AS (

@@ -10,6 +10,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [disputes, payment_intents]
 unconfigured: withhold
+intraday: full
 params:
   window_days: 14
 action: null

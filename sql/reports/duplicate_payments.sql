@@ -20,7 +20,7 @@ params:
   tolerance: 0.02
 action: refund_payment
 columns:
-  user_id: The user.
+  user_id: Who made the later payment; empty where the application did not write it down.
   username: The user's name in the application.
   payment_id: The application's id of the later payment.
   provider: Who took the money.
@@ -90,8 +90,7 @@ uncounted AS (
 suspects AS (
     SELECT DISTINCT
         c.user_id,
-        c.plan_id,
-        cast(NULL AS text) AS booking_ref
+        c.plan_id
     FROM counted AS c
     INNER JOIN recon.app_plans AS l ON c.plan_id = l.plan_id
     WHERE
@@ -103,8 +102,7 @@ suspects AS (
     -- What else there is of the same plan is judged below.
     SELECT
         p.user_id,
-        p.plan_id,
-        cast(NULL AS text) AS booking_ref
+        p.plan_id
     FROM uncounted AS n
     INNER JOIN recon.app_payments AS p ON n.provider = p.provider AND n.provider_ref = p.provider_ref
     WHERE
@@ -112,63 +110,77 @@ suspects AS (
         AND p.booking_id IS NULL
         AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
         AND p.created_at <= cast(:as_of AS timestamptz)
-    UNION
-    SELECT
-        p.user_id,
-        NULL AS plan_id,
-        cast(p.booking_id AS text) AS booking_ref
+),
+
+twice_booked AS (
+    -- Whoever paid.
+    SELECT p.booking_id
     FROM recon.app_payments AS p
     WHERE
         p.booking_id IS NOT NULL
         AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
         AND p.created_at <= cast(:as_of AS timestamptz)
-    GROUP BY p.user_id, p.booking_id
+    GROUP BY p.booking_id
     HAVING count(*) > 1
 ),
 
-paid AS (
+judged AS (
     SELECT
         v.*,
-        s.booking_ref,
-        lag(v.payment_id) OVER (
-            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at ASC, v.payment_id ASC
-        ) AS first_payment_id,
-        lag(v.provider_ref) OVER (
-            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at ASC, v.payment_id ASC
-        ) AS first_provider_ref,
-        lag(v.paid_at) OVER (
-            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at ASC, v.payment_id ASC
-        ) AS first_paid_at,
-        1 + count(*) OVER (
-            PARTITION BY v.user_id, s.plan_id, s.booking_ref ORDER BY v.paid_at DESC, v.payment_id DESC
-        ) AS payments_since_first,
-        sum(v.amount - v.amount_refunded) OVER (
-            PARTITION BY v.user_id, s.plan_id, s.booking_ref, v.currency ORDER BY v.paid_at ASC, v.payment_id ASC
-        ) AS paid_so_far
+        concat('plan ', cast(s.plan_id AS text), ' of ', cast(s.user_id AS text)) AS subject
     FROM suspects AS s
     INNER JOIN LATERAL (
         -- The limit is a fence: verdicts are asked for by index, for these alone.
         SELECT * FROM recon.payment_verdicts AS w WHERE w.user_id = s.user_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
+    WHERE v.booking_id IS NULL AND v.plan_id = s.plan_id
+    UNION ALL
+    SELECT
+        v.*,
+        concat('booking ', cast(s.booking_id AS text)) AS subject
+    FROM twice_booked AS s
+    INNER JOIN LATERAL (
+        SELECT * FROM recon.payment_verdicts AS w WHERE w.booking_id = s.booking_id ORDER BY w.payment_id LIMIT 100000
+    ) AS v ON TRUE
+),
+
+counting AS (
+    -- Of two rows about one object of the provider the first: the money came once.
+    SELECT
+        j.*,
+        row_number() OVER (
+            PARTITION BY
+                j.subject, j.provider, coalesce(j.evidence_account, ''),
+                coalesce(
+                    j.evidence_ref, nullif(btrim(j.provider_ref), ''), concat('payment ', cast(j.payment_id AS text))
+                )
+            ORDER BY j.payment_id ASC
+        ) AS mention
+    FROM judged AS j
     WHERE
-        (
-            (s.booking_ref IS NULL AND v.booking_id IS NULL AND v.plan_id = s.plan_id)
-            OR s.booking_ref = cast(v.booking_id AS text)
-        )
-        -- Two rows about one object of the provider: the money came once.
-        AND NOT EXISTS (
-            SELECT 1
-            FROM recon.app_payments AS o
-            WHERE
-                o.provider = v.provider
-                AND o.provider_ref = v.provider_ref
-                AND o.user_id = v.user_id
-                AND o.payment_id < v.payment_id
-        )
-        AND v.created_at <= cast(:as_of AS timestamptz)
-        AND v.is_paid
-        AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
-        AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+        j.created_at <= cast(:as_of AS timestamptz)
+        AND j.is_paid
+        AND coalesce(j.came >= j.asked * (1 - :tolerance), TRUE)
+        AND j.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
+),
+
+paid AS (
+    SELECT
+        c.*,
+        lag(c.payment_id) OVER (PARTITION BY c.subject ORDER BY c.paid_at ASC, c.payment_id ASC) AS first_payment_id,
+        lag(c.provider_ref) OVER (
+            PARTITION BY c.subject ORDER BY c.paid_at ASC, c.payment_id ASC
+        ) AS first_provider_ref,
+        lag(c.paid_at) OVER (PARTITION BY c.subject ORDER BY c.paid_at ASC, c.payment_id ASC) AS first_paid_at,
+        lag(c.user_id) OVER (PARTITION BY c.subject ORDER BY c.paid_at ASC, c.payment_id ASC) AS first_user_id,
+        1 + count(*) OVER (
+            PARTITION BY c.subject ORDER BY c.paid_at DESC, c.payment_id DESC
+        ) AS payments_since_first,
+        sum(c.amount - c.amount_refunded) OVER (
+            PARTITION BY c.subject, c.currency ORDER BY c.paid_at ASC, c.payment_id ASC
+        ) AS paid_so_far
+    FROM counting AS c
+    WHERE c.mention = 1
 )
 
 SELECT
@@ -186,11 +198,15 @@ SELECT
     p.paid_at,
     p.first_paid_at,
     CASE
-        WHEN p.booking_ref IS NOT NULL THEN 'the booking was paid before: together more than its price'
+        WHEN p.booking_id IS NOT NULL AND p.user_id <> p.first_user_id
+            THEN
+                'the booking was paid before by user ' || cast(p.first_user_id AS text)
+                || ': together more than its price'
+        WHEN p.booking_id IS NOT NULL THEN 'the booking was paid before: together more than its price'
         ELSE 'the plan was paid before, its period had just begun, and the second payment extended nothing'
     END AS reason
 FROM paid AS p
-INNER JOIN recon.app_users AS u ON p.user_id = u.user_id
+LEFT JOIN recon.app_users AS u ON p.user_id = u.user_id
 LEFT JOIN recon.app_bookings AS b ON p.booking_id = b.booking_id
 WHERE
     p.first_payment_id IS NOT NULL
@@ -198,11 +214,11 @@ WHERE
     AND p.paid_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :lookback_days
     AND (
         (
-            p.booking_ref IS NOT NULL
+            p.booking_id IS NOT NULL
             AND NOT coalesce(p.paid_so_far <= b.price * 1.01 AND p.currency = b.currency, FALSE)
         )
         OR (
-            p.booking_ref IS NULL
+            p.booking_id IS NULL
             AND (
                 p.period = 'lifetime'
                 OR (

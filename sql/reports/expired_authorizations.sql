@@ -11,6 +11,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
 unconfigured: withhold
+intraday: full
 params: {}
 action: null
 columns:
@@ -28,7 +29,7 @@ columns:
 ---*/
 -- Suspects are the provider's own words, few and indexed: cancelled by itself ("automatic" or "expired") after a charge
 -- had been made. Not lost: bookings that were cancelled or that nobody came to, and those for which another payment
--- holds or has money, since the customer paid again.
+-- holds or has money, since the customer paid again; for a plan, a later one for the same plan.
 WITH lapsed AS (
     SELECT
         i.object_id,
@@ -38,11 +39,21 @@ WITH lapsed AS (
         p.payment_id,
         p.user_id,
         p.booking_id,
+        p.plan_id,
+        p.created_at,
         p.status,
         coalesce(m.state, 'unknown') AS app_state,
         row_number() OVER (PARTITION BY i.object_id ORDER BY p.created_at DESC, p.payment_id DESC) AS choice
     FROM recon.stripe_payment_intents AS i
-    INNER JOIN recon.app_payments AS p ON p.provider = 'stripe' AND i.object_id = p.provider_ref
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of a few holds the payments are asked for by index.
+        SELECT o.payment_id
+        FROM recon.payment_objects AS o
+        WHERE o.provider = 'stripe' AND o.account = i.account AND o.provider_ref = i.object_id
+        ORDER BY o.way
+        LIMIT 1000
+    ) AS x ON TRUE
+    INNER JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
     LEFT JOIN recon.state_map AS m
         ON m.provider = 'app' AND m.resource = 'app_payment' AND p.status = m.raw_status
     WHERE
@@ -58,7 +69,11 @@ WITH lapsed AS (
 judged AS (
     SELECT
         l.*,
-        b.actual_start <= cast(:as_of AS timestamptz) AND b.ends_at <= cast(:as_of AS timestamptz) AS is_delivered,
+        b.ends_at <= cast(:as_of AS timestamptz)
+        AND (
+            b.actual_start <= cast(:as_of AS timestamptz)
+            OR (b.actual_start IS NULL AND b.status IN ('completed', 'delivered', 'finished', 'done'))
+        ) AS is_delivered,
         coalesce(
             b.cancelled_by IS NOT NULL
             OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show'),
@@ -101,6 +116,21 @@ WHERE
         WHERE
             q.booking_id = j.booking_id
             AND q.payment_id <> j.payment_id
+            AND q.created_at <= cast(:as_of AS timestamptz)
+            AND coalesce(t.state, n.state) IN ('paid', 'authorized', 'processing', 'refunded')
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM recon.app_payments AS q
+        LEFT JOIN recon.state_map AS n
+            ON n.provider = 'app' AND n.resource = 'app_payment' AND q.status = n.raw_status
+        LEFT JOIN recon.provider_transactions AS t ON q.provider = t.provider AND q.provider_ref = t.provider_ref
+        WHERE
+            j.booking_id IS NULL
+            AND q.user_id = j.user_id
+            AND q.plan_id = j.plan_id
+            AND q.payment_id <> j.payment_id
+            AND q.created_at > j.created_at
             AND q.created_at <= cast(:as_of AS timestamptz)
             AND coalesce(t.state, n.state) IN ('paid', 'authorized', 'processing', 'refunded')
     )

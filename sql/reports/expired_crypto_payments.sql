@@ -11,6 +11,7 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 60
   days: 7

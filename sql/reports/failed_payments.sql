@@ -12,10 +12,12 @@ coverage:
   stripe: [payment_intents, charges]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: full
 params:
   window_days: 7
   grace_seconds: 3600
   recovery_days: 7
+  sitting_hours: 3
 action: null
 columns:
   provider: Where it failed.
@@ -35,7 +37,8 @@ columns:
 ---*/
 -- The rule. The last attempt failed in the last window_days and more than grace_seconds ago, which is the time that a
 -- customer at the checkout has for another card. Not reported is what went well after all, within recovery_days of the
--- failure: another payment of the same user for the same plan or booking, on the provider's word or, where it is not
+-- failure: another payment of the same user for the same plan or booking (or
+-- for another plan, within sitting_hours), on the provider's word or, where it is not
 -- read, the application's; the same payment of the application by another object; or, where no payment refers to the
 -- attempt, the same customer with the same sum. Checkouts that were left without an attempt did not fail. Those of
 -- other products are not ours.
@@ -101,7 +104,15 @@ known AS (
             ORDER BY p.created_at DESC NULLS LAST, p.payment_id DESC NULLS LAST
         ) AS choice
     FROM failed AS f
-    LEFT JOIN recon.app_payments AS p ON f.provider = p.provider AND f.provider_ref = p.provider_ref
+    LEFT JOIN LATERAL (
+        -- The limit is a fence: of a few failures the payments are asked for by index.
+        SELECT o.payment_id
+        FROM recon.payment_objects AS o
+        WHERE o.provider = f.provider AND o.account = f.account AND o.provider_ref = f.provider_ref
+        ORDER BY o.way
+        LIMIT 1000
+    ) AS x ON TRUE
+    LEFT JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
     WHERE
         f.link_method <> 'foreign'
         AND f.provider_created_at <= cast(:as_of AS timestamptz)
@@ -121,7 +132,17 @@ recovered AS (
     LEFT JOIN recon.provider_transactions AS t
         ON s.provider = t.provider AND s.provider_ref = t.provider_ref AND t.kind IN ('payment', 'deposit')
     WHERE
-        (k.plan_id = s.plan_id OR k.booking_id = s.booking_id)
+        (
+            k.plan_id = s.plan_id
+            OR k.booking_id = s.booking_id
+            -- Another plan, at the same sitting.
+            OR (
+                k.plan_id IS NOT NULL
+                AND s.plan_id IS NOT NULL
+                AND s.booking_id IS NULL
+                AND s.created_at <= k.failed_at + INTERVAL '1' HOUR * :sitting_hours
+            )
+        )
         AND k.known_payment <> s.payment_id
         AND (t.state IN ('paid', 'authorized', 'processing') OR (t.state IS NULL AND m.state IN ('paid', 'authorized')))
         AND s.created_at >= k.provider_created_at
@@ -158,6 +179,35 @@ recovered AS (
         AND i.status IN ('succeeded', 'requires_capture', 'processing')
         AND i.vanished_at IS NULL
         AND i.created_at <= cast(:as_of AS timestamptz)
+    UNION
+    SELECT
+        k.provider,
+        k.account,
+        k.provider_ref
+    FROM known AS k
+    INNER JOIN recon.app_payments AS s ON k.provider = s.provider AND k.payment_ref = cast(s.payment_id AS text)
+    INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
+    WHERE
+        k.provider_ref <> t.provider_ref
+        AND t.kind = 'payment'
+        AND t.state IN ('paid', 'authorized', 'processing')
+        AND t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+    UNION
+    -- Two objects for one payment that refers to neither.
+    SELECT
+        k.provider,
+        k.account,
+        k.provider_ref
+    FROM known AS k
+    INNER JOIN recon.provider_transactions AS t ON k.provider = t.provider AND k.payment_ref = t.payment_ref
+    WHERE
+        k.provider_ref <> t.provider_ref
+        AND t.kind = 'payment'
+        AND t.link_method IN ('metadata', 'checkout')
+        AND t.state IN ('paid', 'authorized', 'processing')
+        AND t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
 )
 
 SELECT

@@ -11,9 +11,11 @@ key: [payout_id, provider_ref]
 coverage:
   stripe: [payouts, transfers, transfer_reversals, payout_items]
 unconfigured: judge
+intraday: full
 params:
   grace_minutes: 15
   days: 90
+  retry_days: 7
 action: retry_payout
 columns:
   provider: Through whom it was paid out.
@@ -34,9 +36,17 @@ columns:
 ---*/
 -- Three kinds of suspects, all few: the application says so; the transfer came back although the application knows
 -- nothing of it; Stripe's payout to a bank failed. A payout that is under way, however long, has not failed. A failure
--- is over once a later payout to the same payee for the same booking covers it, or once the money that came back from
+-- is over once a later payout to the same payee for the same booking covers it (without a booking: of the same sum,
+-- within retry_days), or once the money that came back from
 -- the bank left again with a later payout. Transfers reversed by refunds of the customer came back on purpose.
-WITH refused_items AS (
+WITH given_up AS (
+    -- Words of the application that mean: not paid out, and known.
+    SELECT m.raw_status
+    FROM recon.state_map AS m
+    WHERE m.provider = 'app' AND m.resource = 'app_payout' AND m.state IN ('failed', 'canceled')
+),
+
+refused_items AS (
     SELECT
         p.payout_id,
         CASE
@@ -46,12 +56,13 @@ WITH refused_items AS (
         p.error,
         p.created_at,
         p.updated_at
-    FROM recon.app_payouts AS p
+    FROM recon.state_map AS m
+    INNER JOIN recon.app_payouts AS p ON m.raw_status = p.status
     WHERE
-        p.status IN (
-            'failed', 'returned', 'unclaimed', 'rejected', 'blocked', 'denied', 'bounced', 'reversed', 'refunded',
-            'error'
-        )
+        m.provider = 'app'
+        AND m.resource = 'app_payout'
+        -- Called off on purpose, unless an error stands beside it.
+        AND (m.state = 'failed' OR (m.state = 'canceled' AND nullif(btrim(p.error), '') IS NOT NULL))
     UNION ALL
     SELECT
         p.payout_id,
@@ -63,8 +74,28 @@ WITH refused_items AS (
     WHERE
         p.paypal_batch_id IS NOT NULL
         AND p.error IS NOT NULL
-        AND p.status IN ('paid', 'completed', 'succeeded', 'success', 'sent')
-        AND (lower(p.error) LIKE '%unclaimed%' OR lower(p.error) LIKE '%returned%')
+        AND p.status IN (
+            SELECT m.raw_status
+            FROM recon.state_map AS m
+            WHERE m.provider = 'app' AND m.resource = 'app_payout' AND m.state = 'paid'
+        )
+        AND (
+            lower(p.error) LIKE '%unclaimed%'
+            OR lower(p.error) LIKE '%returned%'
+            OR lower(p.error) LIKE '%receiver%'
+            OR lower(p.error) LIKE '%recipient%'
+            OR lower(p.error) LIKE '%blocked%'
+            OR lower(p.error) LIKE '%denied%'
+            OR lower(p.error) LIKE '%declined%'
+            OR lower(p.error) LIKE '%refused%'
+            OR lower(p.error) LIKE '%rejected%'
+            OR lower(p.error) LIKE '%failed%'
+            OR lower(p.error) LIKE '%reversed%'
+            OR lower(p.error) LIKE '%not registered%'
+            OR lower(p.error) LIKE '%unregistered%'
+            OR lower(p.error) LIKE '%unconfirmed%'
+            OR lower(p.error) LIKE '%locked%'
+        )
 ),
 
 suspects AS (
@@ -103,10 +134,7 @@ reversed AS (
     WHERE
         c.amount > 0
         AND (c.at IS NULL OR c.at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes)
-        AND p.status NOT IN (
-            'failed', 'returned', 'unclaimed', 'rejected', 'blocked', 'denied', 'bounced', 'reversed', 'refunded',
-            'error', 'canceled', 'cancelled'
-        )
+        AND p.status NOT IN (SELECT g.raw_status FROM given_up AS g)
 ),
 
 ours AS (
@@ -142,10 +170,7 @@ refused AS (
         AND o.created_at <= cast(:as_of AS timestamptz)
         AND o.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :days
         AND i.object_id IS NULL
-        AND coalesce(p.status, 'paid') NOT IN (
-            'failed', 'returned', 'unclaimed', 'rejected', 'blocked', 'denied', 'bounced', 'reversed', 'refunded',
-            'error', 'canceled', 'cancelled'
-        )
+        AND coalesce(p.status, 'paid') NOT IN (SELECT g.raw_status FROM given_up AS g)
 )
 
 SELECT
@@ -172,13 +197,25 @@ WHERE
         SELECT 1
         FROM recon.app_payouts AS q
         WHERE
-            q.booking_id = p.booking_id
+            (
+                (q.booking_id = p.booking_id AND q.amount >= p.amount)
+                -- Without a booking: the same sum once more, soon.
+                OR (
+                    q.booking_id IS NULL
+                    AND p.booking_id IS NULL
+                    AND q.amount = p.amount
+                    AND q.created_at <= p.created_at + INTERVAL '1' DAY * :retry_days
+                )
+            )
             AND q.payee_id = p.payee_id
             AND q.currency = p.currency
-            AND q.amount >= p.amount
             AND (q.created_at > p.created_at OR (q.created_at = p.created_at AND q.payout_id > p.payout_id))
             AND q.created_at <= cast(:as_of AS timestamptz)
-            AND q.status NOT IN ('canceled', 'cancelled')
+            AND q.status NOT IN (
+                SELECT m.raw_status
+                FROM recon.state_map AS m
+                WHERE m.provider = 'app' AND m.resource = 'app_payout' AND m.state = 'canceled'
+            )
     )
 UNION ALL
 SELECT

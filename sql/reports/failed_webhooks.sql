@@ -10,6 +10,7 @@ what_to_do: >-
 key: [webhook_id]
 coverage: {}
 unconfigured: judge
+intraday: full
 params:
   grace_seconds: 900
   window_days: 30

@@ -11,6 +11,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
 unconfigured: withhold
+intraday: full
 params:
   window_days: 90
 action: null

@@ -12,6 +12,7 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: full
 params:
   grace_minutes: 60
 action: null
@@ -31,10 +32,10 @@ columns:
   currency: Currency of the price.
   reason: Why the booking counts as not paid.
 ---*/
--- Delivered: over for grace_minutes, somebody joined, not cancelled and no no-show. Paid or held counts on either side,
--- and so does money that was given back since, is disputed, frozen, under way, or in a state that nobody knows: each
--- of those is another report's matter. So is a hold that ran out (expired_authorizations). Internal accounts book for
--- nothing.
+-- Delivered: over for grace_minutes, somebody joined or the application calls it completed, not cancelled and no
+-- no-show. Paid or held counts on either side, and so does money that was given back since, is disputed, frozen, under
+-- way, or in a state that nobody knows: each of those is another report's matter. So is a hold that ran out
+-- (expired_authorizations). Internal accounts book for nothing.
 WITH delivered AS (
     SELECT
         b.booking_id,
@@ -48,7 +49,10 @@ WITH delivered AS (
     FROM recon.app_bookings AS b
     WHERE
         b.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes
-        AND b.actual_start <= cast(:as_of AS timestamptz)
+        AND (
+            b.actual_start <= cast(:as_of AS timestamptz)
+            OR (b.actual_start IS NULL AND b.status IN ('completed', 'delivered', 'finished', 'done'))
+        )
         AND b.price > 0
         AND b.cancelled_by IS NULL
         AND b.status NOT IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')
@@ -69,6 +73,7 @@ settled AS (
     FROM recon.app_payments AS p
     WHERE
         p.booking_id IS NOT NULL
+        AND p.created_at <= cast(:as_of AS timestamptz)
         AND coalesce(p.status, '') NOT IN (SELECT e.raw_status FROM empty_handed AS e)
 ),
 
@@ -92,28 +97,66 @@ attempts AS (
         row_number() OVER (PARTITION BY n.booking_id ORDER BY p.created_at DESC, p.payment_id DESC) AS choice
     FROM unpaid AS n
     INNER JOIN recon.app_payments AS p ON n.booking_id = p.booking_id
+    WHERE p.created_at <= cast(:as_of AS timestamptz)
+),
+
+-- The objects that stand for the attempts.
+named AS (
+    SELECT
+        a.booking_id,
+        x.provider,
+        x.account,
+        x.provider_ref
+    FROM attempts AS a
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of a few attempts the objects are asked for by index.
+        SELECT
+            o.provider,
+            o.account,
+            o.provider_ref
+        FROM recon.payment_objects AS o
+        WHERE o.payment_id = a.payment_id
+        ORDER BY o.way
+        LIMIT 1000
+    ) AS x ON TRUE
 ),
 
 -- The provider may know better than the application.
 excused AS (
     SELECT a.booking_id
     FROM attempts AS a
-    INNER JOIN recon.provider_transactions AS t ON a.provider = t.provider AND a.provider_ref = t.provider_ref
-    WHERE t.kind IN ('payment', 'deposit') AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
-    UNION ALL
-    SELECT a.booking_id
-    FROM attempts AS a
     INNER JOIN recon.provider_transactions AS t ON a.tx_hash = t.tx_hash AND t.kind = 'deposit'
+    WHERE
+        t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
     UNION ALL
+    SELECT c.booking_id
+    FROM named AS c
+    INNER JOIN recon.provider_transactions AS t
+        ON c.provider = t.provider AND c.account = t.account AND c.provider_ref = t.provider_ref
+    WHERE
+        t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
+        AND t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
+    UNION ALL
+    -- It names the attempt, which refers to another.
     SELECT a.booking_id
     FROM attempts AS a
     INNER JOIN recon.provider_transactions AS t
         ON cast(a.payment_id AS text) = t.payment_ref AND t.link_method IN ('metadata', 'checkout')
-    WHERE t.kind IN ('payment', 'deposit') AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
+    WHERE
+        t.kind IN ('payment', 'deposit')
+        AND t.state NOT IN ('pending', 'failed', 'canceled', 'expired')
+        AND t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
     UNION ALL
-    SELECT a.booking_id
-    FROM attempts AS a
-    INNER JOIN recon.stripe_payment_intents AS i ON a.provider = 'stripe' AND a.provider_ref = i.object_id
+    SELECT c.booking_id
+    FROM named AS c
+    INNER JOIN recon.stripe_payment_intents AS i
+        ON c.provider = 'stripe' AND c.account = i.account AND c.provider_ref = i.object_id
     WHERE
         i.status = 'canceled'
         AND i.cancellation_reason IN ('automatic', 'expired')

@@ -11,6 +11,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 60
 action: release_authorization
@@ -50,12 +51,24 @@ WITH holds AS (
             ORDER BY p.created_at DESC, p.payment_id DESC
         ) AS choice
     FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of a few holds the payments are asked for by index.
+        SELECT
+            o.payment_id,
+            o.way
+        FROM recon.payment_objects AS o
+        WHERE o.provider = t.provider AND o.account = t.account AND o.provider_ref = t.provider_ref
+        ORDER BY o.way
+        LIMIT 1000
+    ) AS x ON TRUE
+    INNER JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
     INNER JOIN recon.app_bookings AS b ON p.booking_id = b.booking_id
     WHERE
         t.state = 'authorized'
         AND t.kind IN ('payment', 'deposit')
+        AND t.link_method <> 'foreign'
         AND t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND b.ends_at < cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes
         AND (

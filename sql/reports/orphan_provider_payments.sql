@@ -12,6 +12,7 @@ coverage:
   stripe: [payment_intents, charges, checkout_sessions]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: full
 params:
   grace_seconds: 900
 action: null
@@ -35,7 +36,34 @@ columns:
 -- refers to the object, and the object names no row that could be its own. An object that leads to a user and to no
 -- payment is one of them. Charges of other products are told by foreign_charges, deposits by the crypto reports; a
 -- repeated deposit belongs to its parent. Test money is none, in a database that knows live accounts.
-WITH unlinked AS (
+WITH siblings AS (
+    -- Of several objects that name one payment the first that was paid stands for it, as in recon.payment_verdicts.
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        t.parent_ref,
+        t.payment_ref,
+        t.state_changed_at,
+        row_number() OVER (
+            PARTITION BY t.provider, t.payment_ref
+            ORDER BY
+                CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC, t.provider_created_at ASC, t.account ASC,
+                t.provider_ref ASC
+        ) AS place
+    FROM recon.provider_transactions AS t
+    WHERE
+        t.kind = 'payment'
+        AND t.link_method IN ('metadata', 'checkout')
+        AND t.payment_ref IS NOT NULL
+        AND t.parent_ref IS NULL
+        AND t.state IN ('paid', 'authorized', 'partially_paid', 'processing')
+        AND t.vanished_at IS NULL
+        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
+),
+
+unlinked AS (
     SELECT
         t.provider,
         t.account,
@@ -49,7 +77,7 @@ WITH unlinked AS (
         AND t.link_method <> 'foreign'
         AND t.state IN ('paid', 'authorized', 'partially_paid', 'processing')
         AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
-    UNION ALL
+    UNION
     -- It names a payment that another object stands for already: a second payment for the same thing.
     SELECT
         t.provider,
@@ -67,6 +95,21 @@ WITH unlinked AS (
         AND t.state IN ('paid', 'authorized', 'partially_paid', 'processing')
         AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
         AND t.provider_ref <> o.provider_ref
+    UNION
+    -- So does another that was made before, as the payment itself refers to none.
+    SELECT
+        s.provider,
+        s.account,
+        s.provider_ref,
+        s.parent_ref,
+        s.payment_ref AS named_payment
+    FROM siblings AS s
+    INNER JOIN recon.payment_objects AS o
+        ON s.provider = o.provider AND s.account = o.account AND s.provider_ref = o.provider_ref
+    WHERE
+        s.place > 1
+        AND o.way = 3
+        AND s.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),
 
 orphans AS (
@@ -81,12 +124,18 @@ orphans AS (
         ON t.provider = o.provider AND t.account = o.account AND t.parent_ref = o.provider_ref
     LEFT JOIN recon.stripe_payment_intents AS i
         ON t.provider = 'stripe' AND t.account = i.account AND t.provider_ref = i.object_id
-    LEFT JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
-    LEFT JOIN recon.app_payments AS c ON t.provider = c.provider AND i.charge_id = c.provider_ref
+    LEFT JOIN recon.app_payments AS p
+        ON
+            t.provider = p.provider
+            AND t.provider_ref = p.provider_ref
+            AND p.created_at <= cast(:as_of AS timestamptz)
+    LEFT JOIN recon.app_payments AS c
+        ON t.provider = c.provider AND i.charge_id = c.provider_ref AND c.created_at <= cast(:as_of AS timestamptz)
     WHERE
         t.vanished_at IS NULL
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND (k.is_money OR k.account IS NULL)
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.livemode = coalesce(k.livemode, t.livemode)
         -- Referred to by payments of several users: ambiguous, but no orphan.
         AND p.payment_id IS NULL

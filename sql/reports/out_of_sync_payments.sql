@@ -13,6 +13,17 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: touched
+touched:
+  by: transaction
+  relations:
+    - suspects.t
+    - absent.p by payment
+    - unnamed.p by payment
+    - by_hash.t
+    - matched.x
+    - pairs.t
+    - received_in_parts.c
 params:
   grace_seconds: 300
   tolerance: 0.02
@@ -87,48 +98,72 @@ suspect_payments AS (
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
 ),
 
-hash_as_id AS (
+absent AS (
+    -- What payments for deposits name, and is no object. Only columns of the covering indexes are read.
     SELECT
-        t.provider,
-        t.account,
-        t.provider_ref,
-        t.tx_hash,
-        t.deposit_address,
-        t.deposit_tag
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.tx_hash = p.provider_ref
-    WHERE
-        t.kind = 'deposit'
-        AND p.provider = 'okx'
-        AND CASE
-            WHEN (p.status, t.state) IN (
-                SELECT
-                    m.raw_status,
-                    m.state
-                FROM recon.state_map AS m
-                WHERE m.provider = 'app' AND m.resource = 'app_payment'
-            ) THEN 0
-            WHEN t.state = 'unknown' THEN 0
-            ELSE 1
-        END = 1
+        p.provider,
+        p.provider_ref
+    FROM recon.app_payments AS p
+    LEFT JOIN recon.provider_transactions AS d ON p.provider = d.provider AND p.provider_ref = d.provider_ref
+    WHERE p.provider = 'okx' AND p.provider_ref <> '' AND d.provider_ref IS NULL
+),
+
+unnamed AS (
+    -- Payments that may know their deposit by its transaction hash: in its own column, or in place of the id.
+    SELECT
+        p.payment_id,
+        p.provider,
+        p.status,
+        p.deposit_address,
+        p.deposit_tag,
+        CASE
+            WHEN p.tx_hash <> '' THEN p.tx_hash
+            WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref)
+            ELSE p.provider_ref
+        END AS tx_hash
+    FROM absent AS a
+    INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
+    UNION ALL
+    SELECT
+        p.payment_id,
+        p.provider,
+        p.status,
+        p.deposit_address,
+        p.deposit_tag,
+        p.tx_hash
+    FROM recon.app_payments AS p
+    WHERE p.provider = 'okx' AND (p.provider_ref IS NULL OR p.provider_ref = '') AND p.tx_hash <> ''
 ),
 
 by_hash AS (
-    -- The hash in its own column, or in place of the id. Only those that differ are looked at any further.
     SELECT
         t.provider,
         t.account,
         t.provider_ref,
-        p.payment_id,
-        p.provider_ref AS named
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.tx_hash = p.tx_hash AND t.provider = p.provider
+        n.payment_id
+    FROM unnamed AS n
+    INNER JOIN recon.provider_transactions AS t ON n.tx_hash = t.tx_hash AND n.provider = t.provider
     WHERE
         t.kind = 'deposit'
-        AND coalesce(t.deposit_address, '') = coalesce(p.deposit_address, t.deposit_address, '')
-        AND coalesce(t.deposit_tag, '') = coalesce(p.deposit_tag, t.deposit_tag, '')
+        AND lower(coalesce(t.deposit_address, '')) = lower(coalesce(n.deposit_address, t.deposit_address, ''))
+        AND coalesce(t.deposit_tag, '') = coalesce(nullif(n.deposit_tag, ''), t.deposit_tag, '')
+        -- Another payment that is not given up names it too: a matter of ambiguous_deposits.
+        AND NOT (
+            t.link_method = 'ambiguous'
+            AND EXISTS (
+                SELECT 1
+                FROM recon.app_payments AS o
+                LEFT JOIN recon.state_map AS m
+                    ON o.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+                WHERE
+                    o.provider = n.provider
+                    AND o.tx_hash = n.tx_hash
+                    AND o.payment_id <> n.payment_id
+                    AND coalesce(m.state, 'unknown') NOT IN ('failed', 'canceled', 'expired')
+            )
+        )
         AND CASE
-            WHEN (p.status, t.state) IN (
+            WHEN (n.status, t.state) IN (
                 SELECT
                     m.raw_status,
                     m.state
@@ -138,19 +173,6 @@ by_hash AS (
             WHEN t.state = 'unknown' THEN 0
             ELSE 1
         END = 1
-    UNION ALL
-    SELECT
-        r.provider,
-        r.account,
-        r.provider_ref,
-        p.payment_id,
-        p.provider_ref AS named
-    FROM hash_as_id AS r
-    INNER JOIN recon.app_payments AS p ON r.provider = p.provider AND r.tx_hash = p.provider_ref
-    WHERE
-        p.tx_hash IS NULL
-        AND coalesce(r.deposit_address, '') = coalesce(p.deposit_address, r.deposit_address, '')
-        AND coalesce(r.deposit_tag, '') = coalesce(p.deposit_tag, r.deposit_tag, '')
 ),
 
 matched AS (
@@ -186,7 +208,8 @@ pairs AS (
         t.account,
         t.provider_ref,
         p.payment_id,
-        cast(NULL AS numeric) AS came
+        cast(NULL AS numeric) AS came,
+        FALSE AS is_named
     FROM suspects AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
     INNER JOIN suspect_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
@@ -198,10 +221,9 @@ pairs AS (
         h.account,
         h.provider_ref,
         h.payment_id,
-        cast(NULL AS numeric) AS came
+        cast(NULL AS numeric) AS came,
+        FALSE AS is_named
     FROM by_hash AS h
-    LEFT JOIN recon.provider_transactions AS d ON h.provider = d.provider AND h.named = d.provider_ref
-    WHERE d.provider_ref IS NULL
     UNION
     -- Deposits that matching gave to a payment.
     SELECT
@@ -209,24 +231,48 @@ pairs AS (
         x.account,
         x.provider_ref,
         x.payment_id,
-        x.came
+        x.came,
+        FALSE AS is_named
     FROM matched AS x
     WHERE x.part = 1
     UNION
-    -- Payments whose id the application never stored; the provider's object names them.
+    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing: as in
+    -- recon.payment_objects.
     SELECT
         t.provider,
         t.account,
         t.provider_ref,
         p.payment_id,
-        cast(NULL AS numeric) AS came
+        cast(NULL AS numeric) AS came,
+        FALSE AS is_named
+    FROM recon.app_payments AS p
+    INNER JOIN recon.stripe_payment_intents AS i ON p.provider_ref = i.charge_id
+    INNER JOIN recon.provider_transactions AS t
+        ON t.provider = 'stripe' AND i.account = t.account AND i.object_id = t.provider_ref
+    WHERE p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
+    UNION
+    SELECT
+        t.provider,
+        t.account,
+        t.provider_ref,
+        p.payment_id,
+        cast(NULL AS numeric) AS came,
+        TRUE AS is_named
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
     WHERE
-        p.provider_ref IS NULL
+        t.link_method IN ('metadata', 'checkout')
         AND t.kind = 'payment'
         AND t.parent_ref IS NULL
-        AND t.link_method IN ('metadata', 'checkout')
+        AND coalesce(substring(p.provider_ref, 1, 3), '') <> 'pi_'
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.provider_transactions AS o
+            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.stripe_payment_intents AS j
+            WHERE p.provider = 'stripe' AND j.charge_id = p.provider_ref
+        )
 ),
 
 received_in_parts AS (
@@ -246,6 +292,7 @@ compared AS (
     -- Of several rows for one object, attempts of one payment, the application's newest is its word.
     SELECT
         t.provider,
+        t.account,
         t.provider_ref,
         t.state AS provider_state,
         t.raw_status,
@@ -290,6 +337,22 @@ compared AS (
         ) AS is_another_matter,
         -- The application took the provider's own word over, e.g. a gateway's "confirmed".
         coalesce(t.state IN ('pending', 'processing') AND lower(t.raw_status) = p.status, FALSE) AS is_same_word,
+        -- Short here, and in repeated deposits there: crypto_underpaid judges it.
+        coalesce(m.state = 'partially_paid' AND r.amount > 0, FALSE) AS is_short_in_parts,
+        -- Of several objects that name one payment one stands for it, as in recon.payment_verdicts.
+        CASE
+            WHEN x.is_named
+                THEN
+                    row_number()
+                        OVER (
+                            PARTITION BY x.is_named, p.payment_id
+                            ORDER BY
+                                CASE WHEN t.state = 'paid' THEN 0 ELSE 1 END ASC,
+                                CASE WHEN t.state = 'paid' THEN t.provider_created_at END ASC,
+                                t.state_changed_at DESC, t.account ASC, t.provider_ref ASC
+                        )
+            ELSE 1
+        END AS standing,
         row_number() OVER (
             PARTITION BY t.provider, t.provider_ref
             ORDER BY
@@ -309,7 +372,9 @@ compared AS (
             AND t.received_currency = r.received_currency
     WHERE
         t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
+        AND t.state_changed_at <= cast(:as_of AS timestamptz)
         AND p.created_at <= cast(:as_of AS timestamptz)
 )
 
@@ -338,8 +403,25 @@ INNER JOIN classes AS b ON c.provider_state = b.state
 LEFT JOIN recon.app_users AS u ON c.user_id = u.user_id
 WHERE
     c.choice = 1
+    AND c.standing = 1
     AND a.class <> b.class
+    AND NOT c.is_short_in_parts
     AND NOT c.is_another_matter
+    -- Lost in a dispute: at the provider the payment itself stays as it was.
+    AND NOT (
+        c.app_state = 'refunded'
+        AND c.provider_state = 'paid'
+        AND EXISTS (
+            SELECT 1
+            FROM recon.stripe_disputes AS d
+            WHERE
+                c.provider = 'stripe'
+                AND d.account = c.account
+                AND d.payment_intent_id = c.provider_ref
+                AND d.status = 'lost'
+                AND d.vanished_at IS NULL
+        )
+    )
     -- An abandoned attempt: the provider keeps it open for another card or coin.
     AND NOT (a.class = 'dead' AND c.provider_state = 'pending')
     AND NOT (c.app_state = 'paid' AND c.came_in_full)

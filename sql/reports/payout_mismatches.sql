@@ -11,6 +11,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payouts, payout_items, balance_transactions]
 unconfigured: withhold
+intraday: full
 params:
   days: 14
   lookback_days: 90

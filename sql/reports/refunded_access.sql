@@ -13,8 +13,13 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: touched
+touched:
+  by: user
+  relations: [returns.p, suspects.u]
 params:
   grace_seconds: 300
+  processing_days: 14
   tolerance: 0.02
 action: revoke_access
 columns:
@@ -23,7 +28,7 @@ columns:
   subscription_status: What the application says of the user's subscription.
   subscription_tier: Tier the user has.
   plan: Name of the plan that was paid.
-  direction: access kept (money returned) or access taken (refund failed).
+  direction: access kept (money returned) or access taken (the refund failed, or was of a part).
   payment_status: Status of the payment as the application wrote it.
   provider: Who took the money.
   provider_ref: The provider's id of the payment.
@@ -43,7 +48,7 @@ WITH returns AS (
     FROM recon.app_payments AS p
     INNER JOIN recon.state_map AS m
         ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment' AND m.state = 'refunded'
-    WHERE p.plan_id IS NOT NULL
+    WHERE p.booking_id IS NULL
     UNION
     SELECT p.user_id
     FROM recon.provider_transactions AS t
@@ -51,18 +56,43 @@ WITH returns AS (
     WHERE
         t.kind IN ('payment', 'deposit')
         AND (t.state = 'refunded' OR (t.amount_refunded > 0 AND t.amount_refunded >= t.amount) OR t.disputed)
-        AND p.plan_id IS NOT NULL
+        AND p.booking_id IS NULL
     UNION
     SELECT p.user_id
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.parent_ref = p.provider_ref
-    WHERE t.kind = 'refund' AND t.parent_ref IS NOT NULL AND p.plan_id IS NOT NULL
+    WHERE t.kind = 'refund' AND t.parent_ref IS NOT NULL AND p.booking_id IS NULL
     UNION
-    -- Objects that were linked without the application having stored their id.
-    SELECT u.user_id
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_users AS u ON t.user_ref = cast(u.user_id AS text)
-    WHERE t.link_method IN ('metadata', 'checkout') AND (t.state = 'refunded' OR t.disputed)
+    -- Objects that stand for a payment although the application never stored their id.
+    SELECT p.user_id
+    FROM recon.payment_objects AS o
+    INNER JOIN recon.provider_transactions AS t
+        ON o.provider = t.provider AND o.account = t.account AND o.provider_ref = t.provider_ref
+    INNER JOIN recon.app_payments AS p ON o.payment_id = p.payment_id
+    WHERE
+        o.way > 1
+        AND (t.state = 'refunded' OR t.amount_refunded > 0 OR t.disputed)
+        AND p.booking_id IS NULL
+    UNION
+    SELECT p.user_id
+    FROM recon.payment_objects AS o
+    INNER JOIN recon.provider_transactions AS t
+        ON o.provider = t.provider AND o.account = t.account AND o.provider_ref = t.parent_ref AND t.kind = 'refund'
+    INNER JOIN recon.app_payments AS p ON o.payment_id = p.payment_id
+    WHERE o.way > 1 AND p.booking_id IS NULL
+    UNION
+    -- Lost in a dispute, though the payment was not read again since.
+    SELECT p.user_id
+    FROM recon.stripe_disputes AS d
+    INNER JOIN LATERAL (
+        SELECT o.payment_id
+        FROM recon.payment_objects AS o
+        WHERE o.provider = 'stripe' AND o.account = d.account AND o.provider_ref = d.payment_intent_id
+        ORDER BY o.payment_id
+        LIMIT 1000
+    ) AS x ON TRUE
+    INNER JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
+    WHERE d.status = 'lost' AND d.vanished_at IS NULL AND p.booking_id IS NULL
 ),
 
 suspects AS (
@@ -92,15 +122,21 @@ running AS (
         s.has_access,
         v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         NOT v.is_returned
-        AND (v.app_state IN ('paid', 'processing', 'authorized') OR v.verdict = 'paid') AS is_claimed
+        AND (
+            v.app_state = 'paid'
+            OR v.verdict = 'paid'
+            OR (
+                v.is_under_way
+                AND v.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :processing_days
+            )
+        ) AS is_claimed
     FROM suspects AS s
     INNER JOIN LATERAL (
         -- The limit is a fence: verdicts are asked for by index, for these alone.
         SELECT * FROM recon.payment_verdicts AS w WHERE w.user_id = s.user_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        v.plan_id IS NOT NULL
-        AND v.booking_id IS NULL
+        v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
         AND (v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz))
 ),
@@ -137,7 +173,11 @@ taken AS (
     FROM running AS r
     WHERE
         NOT r.has_access
-        AND r.has_failed_refund
+        AND (
+            r.has_failed_refund
+            -- A part keeps access; one that took it all writes 'refunded'.
+            OR (r.app_state = 'refunded' AND r.amount_refunded > 0)
+        )
         AND r.verdict = 'paid'
         AND r.is_his_alone
         AND r.app_state IN ('paid', 'refunded')
@@ -188,6 +228,8 @@ SELECT
     CASE WHEN f.direction = 'access kept' THEN f.returned_at END AS returned_at,
     f.paid_until AS runs_until,
     CASE
+        WHEN f.direction = 'access taken' AND NOT f.has_failed_refund
+            THEN 'only ' || cast(f.amount_refunded AS text) || ' of it went back, the access is gone'
         WHEN f.direction = 'access taken'
             THEN 'the refund failed at ' || f.provider || ': the money is still here, the access is gone'
         WHEN f.verdict = 'returned' THEN 'the payment was ' || f.returned_how || ' and the user still has access'

@@ -12,6 +12,7 @@ coverage:
   stripe: [refunds, payment_intents]
   nowpayments: [payments]
 unconfigured: withhold
+intraday: full
 params:
   window_days: 7
 action: null

@@ -13,6 +13,10 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: touched
+touched:
+  by: user
+  relations: [suspects.u]
 params:
   grace_seconds: 300
   slack_hours: 25
@@ -36,7 +40,8 @@ columns:
   reason: Why we say so.
 ---*/
 -- A period runs from its payment: an application that adds a renewal paid early to the end of the one before gives
--- more, and is right as well. slack_hours: a day, because some applications count a month as thirty days, and an hour.
+-- more, and is right as well. slack_hours: a day, because some applications count a month as thirty days, and an hour;
+-- twice that of a quarter, which they count as ninety.
 -- Paid again before period_share of the period was over is no renewal: a matter of duplicate_payments.
 -- Access that is gone already is a matter of activation_gaps, another tier of wrong_tier.
 WITH suspects AS (
@@ -128,7 +133,11 @@ short AS (
     FROM longest AS g
     WHERE
         g.place = 1
-        AND (g.paid_until IS NULL OR g.paid_until > g.renewal_at + INTERVAL '1' HOUR * :slack_hours)
+        AND (
+            g.paid_until IS NULL
+            OR g.paid_until > g.renewal_at + INTERVAL '1' HOUR * :slack_hours
+            * CASE WHEN g.period = 'quarter' THEN 2 ELSE 1 END
+        )
 )
 
 SELECT
@@ -157,7 +166,7 @@ WHERE NOT EXISTS (
     FROM recon.app_subscription_events AS e
     WHERE
         e.user_id = s.user_id
-        AND e.created_at > s.paid_at
+        AND e.created_at > s.bought_at
         AND e.created_at <= cast(:as_of AS timestamptz)
         AND e.ends_access
         AND NOT coalesce(

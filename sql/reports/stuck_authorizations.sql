@@ -12,6 +12,7 @@ key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
 unconfigured: judge
+intraday: full
 params:
   lead_hours: 48
   max_age_days: 7
@@ -39,6 +40,7 @@ columns:
 WITH provider_holds AS (
     SELECT
         t.provider,
+        t.account,
         t.provider_ref,
         t.amount,
         t.currency,
@@ -52,6 +54,7 @@ WITH provider_holds AS (
         AND t.kind IN ('payment', 'deposit')
         AND t.link_method <> 'foreign'
         AND t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.provider_created_at <= cast(:as_of AS timestamptz)
         AND (
             t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours
@@ -78,7 +81,17 @@ holds AS (
         coalesce(cast(p.user_id AS text), h.user_ref) AS user_ref,
         TRUE AS is_known_to_provider
     FROM provider_holds AS h
-    LEFT JOIN recon.app_payments AS p ON h.provider = p.provider AND h.provider_ref = p.provider_ref
+    LEFT JOIN LATERAL (
+        -- The limit is a fence: of a few holds the payments are asked for by index.
+        SELECT
+            o.payment_id,
+            o.way
+        FROM recon.payment_objects AS o
+        WHERE o.provider = h.provider AND o.account = h.account AND o.provider_ref = h.provider_ref
+        ORDER BY o.way
+        LIMIT 1000
+    ) AS x ON TRUE
+    LEFT JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
     UNION ALL
     -- Holds that only the application knows, of providers that are not read: its own word is all there is.
     SELECT
@@ -117,9 +130,9 @@ holds AS (
     ) AS p ON TRUE
     LEFT JOIN LATERAL (
         SELECT o.provider_ref
-        FROM recon.provider_transactions AS o
-        WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref
-        ORDER BY o.account
+        FROM recon.payment_objects AS o
+        WHERE o.payment_id = p.payment_id
+        ORDER BY o.way
         LIMIT 1
     ) AS t ON TRUE
     WHERE
@@ -127,7 +140,7 @@ holds AS (
         AND m.resource = 'app_payment'
         AND m.state = 'authorized'
         AND t.provider_ref IS NULL
-        AND p.provider_ref IS NOT NULL
+        AND p.provider_ref <> ''
 ),
 
 chosen AS (

@@ -81,21 +81,23 @@ unheard AS (
 ),
 
 nameless AS (
-    -- Rows of the inbox that name no event of the feed, by what they are about.
+    -- Rows of the inbox that name no event of the feed, by what they are about; of those that may have been lost.
     SELECT
         h.object_ref AS provider_ref,
         lower(h.webhook_type) AS webhook_type
-    FROM heard AS h
+    FROM unheard AS n
+    INNER JOIN heard AS h ON n.provider_ref = h.object_ref
     LEFT JOIN recon.stripe_events AS e ON h.event_ref = e.object_id
-    WHERE e.object_id IS NULL AND h.object_ref IS NOT NULL
+    WHERE e.object_id IS NULL
     UNION
     SELECT
         p.provider_ref,
         lower(h.webhook_type) AS webhook_type
-    FROM heard AS h
-    INNER JOIN recon.app_payments AS p ON h.payment_id = p.payment_id
+    FROM unheard AS n
+    INNER JOIN recon.app_payments AS p ON n.provider_ref = p.provider_ref
+    INNER JOIN heard AS h ON p.payment_id = h.payment_id
     LEFT JOIN recon.stripe_events AS e ON h.event_ref = e.object_id
-    WHERE e.object_id IS NULL AND h.object_ref IS NULL
+    WHERE p.provider = 'stripe' AND e.object_id IS NULL AND h.object_ref IS NULL
 ),
 
 lost AS (

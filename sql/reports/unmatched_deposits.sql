@@ -12,6 +12,7 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: withhold
+intraday: full
 params:
   grace_minutes: 30
 action: null

@@ -74,7 +74,6 @@ WITH suspects AS (
                         ) THEN 1
                     ELSE 0
                 END <> 0
-                AND p.plan_id IS NOT NULL
                 AND p.booking_id IS NULL
                 AND p.created_at <= cast(:as_of AS timestamptz)
                 AND (
@@ -95,20 +94,15 @@ payments AS (
         v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         -- Paid by the word of one side at least.
         v.app_state = 'paid' OR v.verdict = 'paid' AS is_claimed,
-        (
-            v.app_state IN ('processing', 'authorized') AND coalesce(v.provider_state, 'processing')
-            IN ('pending', 'processing', 'authorized')
-            OR coalesce(v.provider_state, '') IN ('processing', 'authorized')
-        )
-        AND v.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :processing_days AS is_under_way
+        v.is_under_way
+        AND v.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :processing_days AS is_awaited
     FROM suspects AS s
     INNER JOIN LATERAL (
         -- The limit is a fence: verdicts are asked for by index, for these alone.
         SELECT * FROM recon.payment_verdicts AS w WHERE w.user_id = s.user_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        v.plan_id IS NOT NULL
-        AND v.booking_id IS NULL
+        v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
 ),
 
@@ -134,9 +128,54 @@ explained AS (
     SELECT p.user_id
     FROM payments AS p
     WHERE
-        p.is_under_way
+        p.is_awaited
         -- Returned money whose period still runs: said there.
         OR (p.is_returned AND (p.paid_until IS NULL OR p.paid_until > cast(:as_of AS timestamptz)))
+    UNION
+    -- Money of theirs that no payment stands for: said by orphan_provider_payments.
+    SELECT s.user_id
+    FROM recon.provider_transactions AS t
+    INNER JOIN suspects AS s ON t.user_ref = cast(s.user_id AS text)
+    LEFT JOIN recon.app_plans AS l ON s.plan_id = l.plan_id
+    WHERE
+        t.kind = 'payment'
+        AND t.payment_ref IS NULL
+        AND t.link_method <> 'foreign'
+        AND t.state IN ('paid', 'authorized', 'partially_paid', 'processing')
+        AND t.vanished_at IS NULL
+        AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
+        AND t.state_changed_at <= cast(:as_of AS timestamptz)
+        AND t.state_changed_at > cast(:as_of AS timestamptz)
+        - INTERVAL '1' DAY * :grace_days
+        - INTERVAL '1' DAY * CASE lower(l.period)
+            WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92 ELSE 366
+        END
+    UNION
+    -- Paid for on a row that names nobody, by an object that names them.
+    SELECT s.user_id
+    FROM recon.app_payments AS p
+    INNER JOIN LATERAL (
+        SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = p.payment_id ORDER BY w.payment_id LIMIT 1
+    ) AS v ON TRUE
+    INNER JOIN suspects AS s ON v.evidence_user = cast(s.user_id AS text)
+    WHERE
+        p.user_id IS NULL
+        AND p.booking_id IS NULL
+        AND p.created_at <= cast(:as_of AS timestamptz)
+        AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '366' DAY
+        AND v.is_paid
+        AND (
+            v.paid_until IS NULL
+            OR v.paid_until > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :grace_days
+        )
+),
+
+free_tiers AS (
+    -- What is given to everybody.
+    SELECT lower(l.tier) AS tier
+    FROM recon.app_plans AS l
+    GROUP BY lower(l.tier)
+    HAVING max(l.price) = 0
 ),
 
 lasts AS (
@@ -174,4 +213,8 @@ SELECT
 FROM suspects AS s
 LEFT JOIN recon.app_plans AS l ON s.plan_id = l.plan_id
 LEFT JOIN lasts AS p ON s.user_id = p.user_id AND p.choice = 1
-WHERE NOT EXISTS (SELECT 1 FROM explained AS e WHERE e.user_id = s.user_id)
+WHERE
+    NOT EXISTS (SELECT 1 FROM explained AS e WHERE e.user_id = s.user_id)
+    AND coalesce(lower(s.subscription_tier), '') <> 'free'
+    AND NOT EXISTS (SELECT 1 FROM free_tiers AS f WHERE f.tier = lower(s.subscription_tier))
+    AND NOT coalesce(l.price = 0 AND lower(l.tier) = lower(s.subscription_tier), FALSE)

@@ -10,6 +10,7 @@ what_to_do: >-
 key: [provider]
 coverage: {}
 unconfigured: judge
+intraday: full
 params:
   window_days: 30
   min_refusals: 3

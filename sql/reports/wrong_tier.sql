@@ -13,6 +13,10 @@ coverage:
   nowpayments: [payments]
   okx: [deposits]
 unconfigured: judge
+intraday: touched
+touched:
+  by: user
+  relations: [suspects.u]
 params:
   grace_seconds: 120
   tolerance: 0.02
@@ -46,7 +50,8 @@ WITH suspects AS (
         u.username,
         u.subscription_status,
         u.subscription_tier,
-        u.subscription_renewal_date
+        u.subscription_renewal_date,
+        u.trial_ends_at
     FROM recon.app_payments AS p
     INNER JOIN recon.app_users AS u ON p.user_id = u.user_id
     LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
@@ -66,6 +71,7 @@ bought AS (
         s.subscription_status,
         s.subscription_tier,
         s.subscription_renewal_date,
+        s.trial_ends_at,
         v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz) AS runs
     FROM suspects AS s
@@ -117,6 +123,24 @@ lacking AS (
     WHERE
         n.choice = 1
         AND (n.tier IS NULL OR lower(n.subscription_tier) IS DISTINCT FROM lower(n.tier))
+        -- On trial of something that is not known to be less than what was bought: that follows.
+        AND NOT (
+            coalesce(n.subscription_status, '') = 'trialing'
+            AND (n.trial_ends_at IS NULL OR n.trial_ends_at > cast(:as_of AS timestamptz))
+            AND coalesce(lower(n.subscription_tier), 'free') <> 'free'
+            AND NOT EXISTS (
+                SELECT 1
+                FROM recon.app_plans AS c
+                WHERE
+                    lower(c.tier) = lower(n.subscription_tier)
+                    AND c.currency = n.price_currency
+                    AND c.price / CASE lower(c.period)
+                        WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 WHEN 'quarter' THEN 91
+                        WHEN 'year' THEN 365
+                    END
+                    < n.price_a_day
+            )
+        )
         -- On the tier of a later payment: seconds old, over by now, or given back since.
         AND NOT EXISTS (
             SELECT 1 FROM bought AS f
@@ -131,10 +155,21 @@ events AS (
     SELECT
         k.user_id,
         e.created_at,
-        coalesce(e.ends_access, FALSE) AS ends_access,
+        -- Ended, or moved by a person to where the user is.
+        coalesce(e.ends_access, FALSE)
+        OR coalesce(
+            lower(e.new_tier) = lower(k.subscription_tier)
+            AND (
+                lower(e.actor) LIKE 'admin%'
+                OR lower(e.actor) LIKE 'support%'
+                OR lower(e.actor) LIKE 'staff%'
+                OR lower(e.event_type) IN ('granted', 'gifted', 'comped', 'admin_override')
+            ),
+            FALSE
+        ) AS ends_access,
         coalesce(lower(e.new_status) IN ('active', 'trialing') AND lower(e.new_tier) = lower(k.tier), FALSE) AS gives
     FROM lacking AS k
-    INNER JOIN recon.app_subscription_events AS e ON k.user_id = e.user_id AND k.paid_at < e.created_at
+    INNER JOIN recon.app_subscription_events AS e ON k.user_id = e.user_id AND k.bought_at < e.created_at
     WHERE e.created_at <= cast(:as_of AS timestamptz)
 ),
 

@@ -2,7 +2,9 @@
 -- looks at.
 CREATE TEMPORARY TABLE waiting ON COMMIT DROP AS
 SELECT
-    p.provider_ref,
+    CASE
+        WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref) ELSE p.provider_ref
+    END AS provider_ref,
     p.tx_hash,
     p.crypto_currency,
     p.network,

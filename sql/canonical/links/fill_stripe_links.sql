@@ -207,7 +207,16 @@ SELECT
     w.account,
     w.object_id,
     CASE w.link_method
-        WHEN 'reference' THEN w.r_user
+        -- A payment that names no user is whose the object says.
+        WHEN 'reference'
+            THEN
+                coalesce(
+                    w.r_user,
+                    CASE
+                        WHEN NOT w.contradicts
+                            THEN coalesce(w.m_user, w.k_user, CASE WHEN w.c_user = w.c_other THEN w.c_user END)
+                    END
+                )
         WHEN 'metadata' THEN coalesce(w.m_user, w.k_user, CASE WHEN w.c_user = w.c_other THEN w.c_user END)
         WHEN 'checkout' THEN coalesce(w.k_user, w.m_user, CASE WHEN w.c_user = w.c_other THEN w.c_user END)
         WHEN 'customer' THEN w.c_user

@@ -1,9 +1,9 @@
-"""Runs 0018_repairs_at_work.sql."""
+"""Runs 0016_unusual_rows.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
-revision = "0018"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:

@@ -1,0 +1,154 @@
+"""Writes the pages that are made from the code: every report, every kind of repair, every command.
+
+Belongs here: from front matter, docstrings and policies to Markdown. `make docs` runs it; a test compares its pages
+with what the code says now.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from payments_pipeline.cli import app
+from payments_pipeline.db.sql import read_sql
+from payments_pipeline.remediation.kinds import ActionKind
+from payments_pipeline.remediation.registry import KINDS
+from payments_pipeline.reports import Report, load_reports
+
+FOLDER = Path(__file__).parent
+MADE = "<!-- Written by `make docs`; change the code, not this page. -->\n"
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+
+
+def pages() -> dict[str, str]:
+    """File name -> text."""
+    return {"reports.md": reports_page(), "actions.md": actions_page(), "commands.md": commands_page()}
+
+
+def reports_page() -> str:
+    """Every report: what it says, what to do, its parameters and columns."""
+    reports = load_reports()
+    lines = [MADE, "# Reports", "", f"{len(reports)} reports, each one file in `sql/reports/`.", ""]
+    lines += ["| report | severity | says | repair |", "|---|---|---|---|"]
+    for report in sorted(reports.values(), key=lambda one: (SEVERITIES.index(one.severity), one.name)):
+        repair = f"[{report.action}](actions.md#{report.action})" if report.action else ""
+        lines.append(f"| [{report.name}](#{report.name}) | {report.severity} | {report.title} | {repair} |")
+    for report in reports.values():
+        lines += ["", *_report(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _report(report: Report) -> Iterator[str]:
+    yield f"## {report.name}"
+    yield ""
+    yield f"**{report.title}** ({report.severity}). {report.why}"
+    yield ""
+    yield f"*What to do.* {report.what_to_do}"
+    yield ""
+    needed = "; ".join(f"{provider}: {', '.join(names)}" for provider, names in report.coverage.items())
+    yield f"- told apart by: {', '.join(report.key)}"
+    yield f"- must have been read in full: {needed or 'nothing, the application is asked alone'}"
+    if report.params:
+        yield "- parameters: " + ", ".join(f"`{name}` = {value}" for name, value in report.params.items())
+    if report.action:
+        yield f"- proposes: [{report.action}](actions.md#{report.action})"
+    yield ""
+    yield "| column | meaning |"
+    yield "|---|---|"
+    for name, meaning in report.columns.items():
+        yield f"| `{name}` | {meaning} |"
+
+
+def actions_page() -> str:
+    """Every kind of repair: what it does, and what policy is shipped for it."""
+    policies = _policies()
+    wanted: dict[str, list[str]] = {}
+    for report in load_reports().values():
+        if report.action:
+            wanted.setdefault(report.action, []).append(report.name)
+    lines = [
+        MADE, "# Repairs", "",
+        "A repair is planned on facts that are read again before it is made, approved as policy says, made once, read "
+        "back and verified. How to work with them: [operations](operations.md#repairs).", "",
+        "| kind | policy as shipped | proposed by |", "|---|---|---|",
+    ]  # fmt: skip
+    for name in KINDS:
+        told = "; ".join(policies.get(name, ["off"]))
+        lines.append(f"| [{name}](#{name}) | {told} | {', '.join(wanted.get(name, [])) or 'people'} |")
+    for kind in KINDS.values():
+        lines += ["", *_kind(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _kind(kind: ActionKind) -> Iterator[str]:
+    module = inspect.getmodule(type(kind))
+    yield f"## {kind.name}"
+    yield ""
+    first = ((module.__doc__ or "") if module else "").split("\n\n")[0]
+    yield " ".join(first.split())
+    yield ""
+    for word in ("target", "check", "plan", "verify"):
+        told = " ".join((inspect.getdoc(getattr(type(kind), word)) or "").split("\n\n")[0].split())
+        yield f"- {word}: {told}"
+
+
+def _policies() -> dict[str, list[str]]:
+    """Kind -> policies of a fresh database, in words."""
+    found: dict[str, list[str]] = {}
+    row = re.compile(r"\('(\w+)', '(\w*)', '(off|propose|auto)', (\d), (\d+), (\d+|NULL)\)")
+    first = re.compile(r"\('(\w+)', '(auto|propose|off)', (\d), (\d+), cast")
+    for action, mode, approvals, most in first.findall(read_sql("migrations/versions/0002_state_map.sql")):
+        found.setdefault(action, []).append(_policy(mode, approvals, most, "NULL", ""))
+    for path in sorted((FOLDER.parent / "sql" / "migrations" / "versions").glob("*.sql")):
+        for action, report, mode, approvals, most, day in row.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(action, []).append(_policy(mode, approvals, most, day, report))
+    return found
+
+
+def _policy(mode: str, approvals: str, most: str, day: str, report: str) -> str:
+    people = {"0": "no approval", "1": "one approval", "2": "two approvals"}[approvals]
+    daily = "" if day == "NULL" else f", {day} a day"
+    return f"{mode}{f' for {report}' if report else ''} ({people}; at most {most} a run{daily})"
+
+
+def commands_page() -> str:
+    """Every command with its options, as --help tells them."""
+    lines = [
+        MADE, "# Commands", "",
+        "Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work (one sentence says why "
+        "and what to do).", "",
+    ]  # fmt: skip
+    root = typer.main.get_command(app)
+    for name, command in _leaves(root, "payments-pipeline"):
+        lines += [f"## {name}", "", (command.help or "").strip(), ""]
+        for parameter in command.params:
+            if parameter.name == "help":
+                continue
+            option = parameter.param_type_name == "option"
+            names = ", ".join(f"`{one}`" for one in (parameter.opts if option else [_argument(parameter)]))
+            lines.append(f"- {names}: {getattr(parameter, 'help', None) or ''}")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _argument(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name).upper()
+
+
+def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    below_it = getattr(command, "commands", None)  # typer brings a copy of click whose classes have no public name
+    if below_it:
+        for name, below in below_it.items():
+            yield from _leaves(below, f"{path} {name}")
+    else:
+        yield path, command
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (FOLDER / file).write_text(text, encoding="utf-8")

@@ -1,0 +1,74 @@
+"""The watchdog's looks for people at a terminal, and for who calls from outside: cron, a timer, a monitoring system.
+
+Belongs here: opening Dagster's storage, a table or JSON, the exit code. Does not belong here: the looks (`watchdog/`).
+Nothing is written: neither findings nor messages.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import orjson
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from payments_pipeline.config import Settings
+from payments_pipeline.db.engine import get_engine
+from payments_pipeline.dev import dagster_environment
+from payments_pipeline.errors import TransientError
+from payments_pipeline.reconcile import quiet_dagster
+from payments_pipeline.reports import load_reports
+from payments_pipeline.sensors import all_sensors, intervals
+from payments_pipeline.watchdog import Look, Sight, looks
+
+
+def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
+    """Look at everything; returns 1 when something is amiss, 0 when all is well.
+
+    Raises:
+        TransientError: the database, or Dagster's storage, can't be reached.
+    """
+    os.environ.update(dagster_environment(settings))
+    try:
+        with quiet_dagster(), dg.DagsterInstance.get() as instance:
+            sensors = intervals(all_sensors(load_reports()))
+            found = looks(Sight(get_engine(settings), instance, settings, now, sensors))
+    except SQLAlchemyError as error:
+        raise TransientError(
+            f"The database can't be asked: {type(error).__name__}.",
+            where="DATABASE_URL, DAGSTER_POSTGRES_URL",
+            remedy="Start it; then ask again.",
+        ) from error
+    amiss = any(one.amiss for one in found)
+    if as_json:
+        _write({"healthy": not amiss, "looks": [_plain(one) for one in found]})
+    else:
+        _table(found)
+    return 1 if amiss else 0
+
+
+def _plain(one: Look) -> dict[str, Any]:
+    return {
+        "look": one.name,
+        "amiss": [{"key": key, "severity": what.severity, **what.evidence} for key, what in sorted(one.amiss.items())],
+    }
+
+
+def _table(found: list[Look]) -> None:
+    table = Table(title="Health", title_justify="left")
+    for column in ("look", "severity", "state"):
+        table.add_column(column)
+    for one in found:
+        if not one.amiss:
+            table.add_row(one.name, "", "well", style="green")
+        for key, what in sorted(one.amiss.items()):
+            table.add_row(one.name, what.severity, f"{key}: {what.evidence.get('reason', 'amiss')}", style="red")
+    Console().print(table)
+
+
+def _write(answer: dict[str, Any]) -> None:
+    Console(soft_wrap=True).print_json(orjson.dumps(answer, default=str).decode())

@@ -1,0 +1,61 @@
+"""Statistics at a terminal. Belongs here: laying them out. Does not belong here: computing them (stats.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from payments_pipeline.config import Settings
+from payments_pipeline.db.engine import get_engine
+from payments_pipeline.db.migrate import require_current
+from payments_pipeline.present import print_json
+from payments_pipeline.stats import STATS, compute, statistic
+
+SHOWN = 15
+
+
+def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, days: int, as_json: bool) -> None:
+    """The named statistics, or all, over the last `days`.
+
+    Raises:
+        ConfigurationError: there is no such statistic.
+    """
+    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), Console(), {}
+    with get_engine(settings).connect() as connection:
+        require_current(connection)
+        for stat in stats:
+            rows = compute(connection, stat, as_of=as_of, days=days)
+            told[stat.name] = rows
+            if as_json:
+                continue
+            if not rows:
+                console.print(f"{stat.title}: nothing in the last {days} days.")
+                continue
+            table = Table(title=f"{stat.title}, last {days} days", title_justify="left")
+            for column, value in rows[0].items():
+                table.add_column(column.replace("_", " "), justify="right" if _is_number(value) else "left")
+            for row in rows[:SHOWN]:
+                table.add_row(*(escape(_cell(value)) for value in row.values()))
+            console.print(table)
+            if len(rows) > SHOWN:
+                console.print(f"and {len(rows) - SHOWN} more rows; --json has them all.")
+    if as_json:
+        print_json({"as_of": as_of, "days": days, "stats": told})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return value.isoformat() if isinstance(value, date) else "" if value is None else str(value)

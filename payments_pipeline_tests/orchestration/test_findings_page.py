@@ -1,0 +1,77 @@
+"""What the page of the findings asset shows: the gravest open ones, a picture over time, how long things take."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Engine, text
+
+from payments_pipeline.assets.findings import findings_overview
+from payments_pipeline.assets.findings_chart import bands, span
+from payments_pipeline.config import Settings
+from payments_pipeline.db.sql import named
+from payments_pipeline.resources import default_resources
+from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.reports.ledger import Ledger
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def shown(engine: Engine, settings: Settings) -> dict[str, Any]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [findings_overview({})], resources=default_resources(settings, AS_OF), instance=instance
+        )
+    (made,) = result.asset_materializations_for_node("findings")
+    return {name: value.value for name, value in made.metadata.items()}
+
+
+def test_the_page_of_a_quiet_house(engine: Engine, settings: Settings) -> None:
+    page = shown(engine, settings)
+    assert page["open_findings"] == "no rows"
+    assert (page["mean_time_to_detect"], page["mean_time_to_resolve"]) == ("unknown", "unknown")
+
+
+def test_the_page_shows_what_is_open_since_when_and_how_long_things_take(engine: Engine, settings: Settings) -> None:
+    ledger = Ledger(engine)
+    run = {"rows": 1, "by_severity": "{}", "amount_at_risk": "{}", "seconds": 0}
+    ledger.add("recon.report_runs", report="disputes", as_of=AS_OF - 9 * DAY, **run)
+
+    def finding(key: str, opened: timedelta, paid: timedelta | None, resolved: timedelta | None = None) -> None:
+        evidence = '{"reason": "who | what"' + (f', "paid_at": "{(AS_OF - paid).isoformat()}"' if paid else "") + "}"
+        over = {"status": "resolved", "resolved_at": AS_OF - resolved} if resolved else {"status": "open"}
+        ledger.add(
+            "recon.findings", report="disputes", fingerprint=key, episode=1, severity="HIGH", evidence=evidence,
+            found_evidence=evidence, opened_at=AS_OF - opened, last_seen_at=AS_OF, times_seen=1, **over,
+        )  # fmt: skip
+
+    finding("soon", 5 * DAY, 5 * DAY + HOUR, 4 * DAY)
+    finding("late", 2 * DAY, 2 * DAY + 3 * HOUR)
+    finding("before the first run", DAY, 20 * DAY)
+    finding("does not say", DAY, None)
+
+    page = shown(engine, settings)
+
+    assert page["mean_time_to_detect"] == "2.0 h (mean of 2)"
+    assert page["mean_time_to_resolve"] == "1.0 d (mean of 1)"
+    assert page["open_findings"].count("| HIGH | disputes | open |") == 3
+    assert "who \\| what" in page["open_findings"]
+    picture = page["open_over_time"].partition("base64,")[2].rstrip(")")
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    with engine.connect() as connection:
+        rows = connection.execute(named("assets/open_by_day.sql"), {"now": AS_OF, "days": 7}).all()
+        assert connection.execute(text("SELECT count(*) FROM recon.findings")).scalar() == 4
+    days, by_severity = bands(rows)
+    assert days[-1] == AS_OF
+    assert by_severity["HIGH"] == [0, 0, 1, 0, 0, 1, 3, 3]
+    assert by_severity["CRITICAL"] == [0] * 8
+
+
+def test_spans_read_as_people_say_them() -> None:
+    assert span(5400.0, 3) == "1.5 h (mean of 3)"
+    assert span(12.0, 1) == "12.0 s (mean of 1)"
+    assert span(0.0, 1) == "0.0 s (mean of 1)"
+    assert span(None, 0) == "unknown"

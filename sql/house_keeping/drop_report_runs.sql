@@ -1,0 +1,5 @@
+-- Drop lines of reports' history older than :before; the newest of each report stays.
+DELETE FROM recon.report_runs AS r
+WHERE
+    r.as_of < :before
+    AND EXISTS (SELECT 1 FROM recon.report_runs AS l WHERE l.report = r.report AND l.report_run_id > r.report_run_id);

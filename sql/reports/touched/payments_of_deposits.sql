@@ -1,0 +1,36 @@
+-- All payments that know a touched deposit by its hash.
+INSERT INTO touched_payments (payment_id, user_id, provider, provider_ref, tx_hash)
+WITH deposits AS (
+    SELECT DISTINCT
+        t.provider,
+        t.tx_hash
+    FROM pg_temp.touched_transactions AS k
+    INNER JOIN recon.provider_transactions AS t ON k.provider = t.provider AND k.provider_ref = t.provider_ref
+    WHERE t.kind = 'deposit' AND t.tx_hash IS NOT NULL
+)
+
+SELECT
+    p.payment_id,
+    p.user_id,
+    p.provider,
+    p.provider_ref,
+    p.tx_hash
+FROM deposits AS d
+INNER JOIN recon.app_payments AS p ON d.tx_hash = p.tx_hash AND d.provider = p.provider
+UNION
+SELECT
+    p.payment_id,
+    p.user_id,
+    p.provider,
+    p.provider_ref,
+    p.tx_hash
+FROM deposits AS d
+INNER JOIN recon.app_payments AS p ON d.tx_hash = p.provider_ref AND d.provider = p.provider
+EXCEPT
+SELECT
+    k.payment_id,
+    k.user_id,
+    k.provider,
+    k.provider_ref,
+    k.tx_hash
+FROM pg_temp.touched_payments AS k;
