@@ -62,7 +62,7 @@ def test_the_demo_finds_all_that_was_planted_and_nothing_else(tmp_path: Path) ->
         assert report["missed"] == report["false"] == 0
     assert result["reports"]["activation_gaps"]["found"] > 0
     assert {line["state"] for line in result["coverage"]} == {"complete"}
-    assert set(result["actions"]) <= {"verified", "proposed"}
+    assert set(result["actions"]) <= {"verified", "proposed", "rejected"}
     assert result["actions"]["verified"] > 0
     assert result["repairs"] == {"not_made": 0, "unproved": 0}
     assert result["findings"]["second_run"]["resolved"] >= result["actions"]["verified"]

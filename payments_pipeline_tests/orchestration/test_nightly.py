@@ -250,7 +250,7 @@ def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
 
 
 def test_probe_runs_the_reports_that_activation_repairs_and_makes_them_in_the_same_run(
-    engine: Engine, settings: Settings, instance: dg.DagsterInstance
+    engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
     request, _ = probe(None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=IN_EARNEST)
     assert isinstance(request, dg.RunRequest)
