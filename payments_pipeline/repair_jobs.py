@@ -37,6 +37,7 @@ class RepairConfig(Launch):
         default=[], description="Apply repairs of these kinds only, the others are only proposed; empty: all kinds."
     )
     propose_only: bool = Field(default=False, description="Apply nothing: only propose.")
+    apply_only: bool = Field(default=False, description="Leave alone what people must approve: do not propose it.")
     limit: int = Field(default=100, ge=1, description="Apply at most so many in this run.")
 
 
@@ -61,6 +62,7 @@ def repair_live_findings(
         limit=config.limit,
         findings=config.finding_ids or None,
         kinds=() if config.propose_only else config.kinds or None,
+        proposing=not config.apply_only,
         contract_dir=settings.contract_dir,
         desk=desk,
         looking=looking,

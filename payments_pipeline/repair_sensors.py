@@ -14,6 +14,7 @@ from hashlib import sha256
 import dagster as dg
 
 from payments_pipeline.db.sql import named
+from payments_pipeline.jobs import LANE
 from payments_pipeline.remediation.registry import KINDS, MONEY_KINDS
 from payments_pipeline.repair_jobs import ApprovedConfig, RepairConfig, apply_approved_actions, repair_findings
 from payments_pipeline.resources import ClockResource, DatabaseResource
@@ -22,6 +23,8 @@ from payments_pipeline.ticks import late
 RUNNING, STOPPED = dg.DefaultSensorStatus.RUNNING, dg.DefaultSensorStatus.STOPPED
 REPAIR_ATTEMPTS = 3
 REPAIR_LIMIT = 500
+SENSOR_TAG = "dagster/sensor_name"
+NOT_BEGUN = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 POLICY = "policy"
 """Actor of what policy lets happen by itself."""
 OTHER_KINDS = sorted(KINDS.keys() - MONEY_KINDS)
@@ -68,8 +71,7 @@ def repair_request(due: Sequence[DueRepair], now: datetime, kinds: Sequence[str]
     since = min(item.opened_at for item in due)
     # Ids begin at 1 in every database; since when a finding is open tells two databases of one instance apart.
     parts = sorted(f"{item.finding_id}.{item.episode}.{item.attempts}" for item in due)
-    findings = [item.finding_id for item in due]
-    config = RepairConfig(dry_run=False, actor=POLICY, limit=REPAIR_LIMIT, finding_ids=findings, kinds=list(kinds))
+    config = RepairConfig(dry_run=False, actor=POLICY, limit=REPAIR_LIMIT, apply_only=True, kinds=list(kinds))
     return dg.RunRequest(
         run_key=f"repair:{int(since.timestamp())}:{_many(parts)}:{late(since, now)}",
         job_name=repair_findings.name,
@@ -112,7 +114,7 @@ def proposal_request(found: ToPropose | None, cursor: str | None, now: datetime)
         run_key=f"propose:{int(found.oldest_at.timestamp())}:{found.newest_id}:{_hour(now)}",
         job_name=repair_findings.name,
         run_config=dg.RunConfig(ops={"repair_live_findings": config}),
-        tags={"findings": str(found.waiting)},
+        tags={"findings": str(found.waiting), LANE: "proposals"},  # nobody's repair waits while others are planned
     )
 
 
@@ -161,8 +163,13 @@ def _due_actions(database: DatabaseResource, kinds: Sequence[str]) -> list[DueAc
         "To stop all repairs at once: `payments-pipeline actions stop`."
     ),
 )
-def repairs_due(clock: ClockResource, database: DatabaseResource) -> dg.RunRequest | dg.SkipReason:
+def repairs_due(
+    context: dg.SensorEvaluationContext, clock: ClockResource, database: DatabaseResource
+) -> dg.RunRequest | dg.SkipReason:
     """Findings that policy lets be repaired."""
+    waiting = dg.RunsFilter(job_name=repair_findings.name, tags={SENSOR_TAG: "repairs_due"}, statuses=NOT_BEGUN)
+    if context.instance.get_runs(waiting, limit=1):
+        return dg.SkipReason("A run waits to begin; it will read all that is due by then.")
     return repair_request(_due_repairs(clock, database, OTHER_KINDS), clock.now(), OTHER_KINDS)
 
 

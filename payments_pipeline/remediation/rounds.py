@@ -51,6 +51,7 @@ def repair(
     limit: int | None = None,
     findings: Sequence[int] | None = None,
     kinds: Collection[str] | None = None,
+    proposing: bool = True,
     contract_dir: Path | None = None,
     desk: Desk | None = None,
     looking: Looking | None = None,
@@ -64,6 +65,7 @@ def repair(
         limit: apply at most this many altogether.
         findings: only these open ones; None: all.
         kinds: apply only repairs of these kinds; the others are only proposed. None: all.
+        proposing: also propose what people must approve.
         looking: called with what was verified.
     """
     if dry_run:
@@ -76,7 +78,7 @@ def repair(
         return policy_for(allowed, kind, report).mode == "auto" and (kinds is None or kind in kinds)
 
     at_once = [row.finding_id for row in rows if by_itself(row.kind, row.report)]
-    later = [row.finding_id for row in rows if not by_itself(row.kind, row.report)]
+    later = [row.finding_id for row in rows if proposing and not by_itself(row.kind, row.report)]
     worker, tally, outcomes = _Worker(engine, named_person(actor), as_of, contract_dir, desk, looking), Tally(), []
     for chunk in (*_chunks(at_once), *_chunks(later)):
         for view in propose_all(engine, worker.actor, as_of, chunk, desk):

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from payments_pipeline.config import Settings
+from payments_pipeline.repair_jobs import repair_findings
 from payments_pipeline.repair_sensors import repairs_due
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sensors import alerts_due, run_failed
@@ -110,6 +111,23 @@ def test_repairable_finding_starts_a_repair_run_until_it_is_repaired(
 
     _execute(engine, ACTION, finding_id=finding, state="verified", at=AS_OF)
     assert not _tick(repairs_due, instance, settings).run_requests
+
+
+def test_no_second_run_is_asked_for_while_one_waits_to_begin(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    """It will see all that is due by then; runs that pile up in their lane would only keep the newest waiting."""
+    _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
+    (first,) = _tick(repairs_due, instance, settings).run_requests
+    assert first.run_config["ops"]["repair_live_findings"]["config"]["finding_ids"] == []
+    waiting = instance.create_run_for_job(
+        repair_findings, tags={"dagster/sensor_name": "repairs_due"}, status=dg.DagsterRunStatus.NOT_STARTED
+    )
+    _execute(engine, FINDING, fingerprint="b", status="open", evidence="{}", at=AS_OF)
+    assert not _tick(repairs_due, instance, settings).run_requests
+    instance.delete_run(waiting.run_id)
+    (second,) = _tick(repairs_due, instance, settings).run_requests
+    assert second.run_key != first.run_key
 
 
 def test_a_repair_that_keeps_failing_is_left_to_people(
