@@ -5,7 +5,7 @@ Belongs here: reading and moving them, and the events dealt with beyond them. Do
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,13 +41,13 @@ class Progress:
 
     Attributes:
         listed_to, told_to: the stored watermark.
-        covered_to: up to where complete lists of any kind reach.
+        covered_to: where each unbroken stretch of complete lists of any kind ends, the earliest first.
         first_read_at: when the first of them began.
     """
 
     listed_to: datetime | None
     told_to: datetime | None
-    covered_to: datetime | None
+    covered_to: Sequence[datetime]
     first_read_at: datetime | None
 
 
@@ -59,11 +59,12 @@ def progress(connection: Connection, account: Account, resource: str) -> Progres
 def starting_point(known: Progress, end: datetime) -> Watermark:
     """From where an incremental run up to `end` goes on. Pure.
 
-    Without a watermark it goes on where other lists end, but no further back than `FIRST_LOOK_BACK`: a gap before that
-    takes a backfill. It follows changes since the first list began; when nothing was ever read, no change matters yet.
+    Without a watermark it goes on where the first stretch of other lists breaks off, but no further back than
+    `FIRST_LOOK_BACK`: a gap before that takes a backfill. It follows changes since the first list began; when nothing
+    was ever read, no change matters yet.
     """
     earliest = end - FIRST_LOOK_BACK
-    listed = known.listed_to or max(known.covered_to or earliest, earliest)
+    listed = known.listed_to or next((stop for stop in known.covered_to if stop >= earliest), earliest)
     return Watermark(min(listed, end), min(known.told_to or known.first_read_at or end, end), known.told_to is not None)
 
 

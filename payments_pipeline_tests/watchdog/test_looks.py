@@ -145,7 +145,7 @@ def test_messages_that_should_have_been_sent_are_amiss_and_those_that_may_wait_a
 
 
 def test_a_clock_that_is_off_is_seen_by_the_databases_and_by_the_providers(house: House) -> None:
-    with Sandbox(SandboxState()) as sandbox:
+    with Sandbox(SandboxState(tells_time=True)) as sandbox:
         house.settings = house.settings.model_copy(
             update={"stripe_api_key": SecretStr("sk_test_1"), "stripe_api_base": f"{sandbox.base_url}/stripe"}
         )
