@@ -176,7 +176,7 @@ def exercise(client: DagsterGraphQLClient, engine: Engine, town: Town) -> Watch:
     """Reconcile once, let the daemon repair what that finds; then plant one case after the other."""
     finished(client, client.submit_job_execution("nightly_reconciliation"), 300)
     warm = Watch(engine)
-    warm.until(10_000, 60)
+    warm.until(10_000, 20)
     with engine.connect() as connection:
         newest = connection.execute(text("SELECT max(finding_id) FROM recon.findings")).scalar() or 0
     watch = Watch(engine, since=newest)
