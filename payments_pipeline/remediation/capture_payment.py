@@ -102,7 +102,13 @@ class CapturePayment:
             )
         if payment["app_state"] == "paid" and Decimal(payment["amount"]) == taken:
             return
-        values = {"payment_id": payment["payment_id"], "state": "paid", "amount": taken, "at": order.at}
+        values = {
+            "payment_id": payment["payment_id"],
+            "state": "paid",
+            "amount": taken,
+            "paid_at": None,
+            "at": order.at,
+        }
         written = connection.execute(writeback("set_payment_state"), values).rowcount
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["provider_ref"])

@@ -77,7 +77,13 @@ class ExpirePayment:
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """One statement of the contract."""
-        values = {"payment_id": facts["payment_id"], "state": "expired", "amount": None, "at": order.at}
+        values = {
+            "payment_id": facts["payment_id"],
+            "state": "expired",
+            "amount": None,
+            "paid_at": None,
+            "at": order.at,
+        }
         written = connection.execute(writeback("set_payment_state"), values).rowcount
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["payment_id"])

@@ -113,7 +113,13 @@ class RefundPayment:
         payment = facts["payment"]
         if not _all_back(facts) or payment is None or payment["app_state"] == "refunded":
             return
-        values = {"payment_id": payment["payment_id"], "state": "refunded", "amount": None, "at": order.at}
+        values = {
+            "payment_id": payment["payment_id"],
+            "state": "refunded",
+            "amount": None,
+            "paid_at": None,
+            "at": order.at,
+        }
         written = connection.execute(writeback("set_payment_state"), values).rowcount
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["provider_ref"])

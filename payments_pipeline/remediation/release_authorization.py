@@ -99,7 +99,13 @@ class ReleaseAuthorization:
                     f"It is released, and meanwhile the application's row became {payment['status']}.",
                     where=facts["provider_ref"],
                 )
-            values = {"payment_id": payment["payment_id"], "state": "canceled", "amount": None, "at": order.at}
+            values = {
+                "payment_id": payment["payment_id"],
+                "state": "canceled",
+                "amount": None,
+                "paid_at": None,
+                "at": order.at,
+            }
             _one(connection.execute(writeback("set_payment_state"), values).rowcount, "set_payment_state")
         if booking is not None and booking["booking_status"] not in _ENDED and not _used(booking):
             values = {"booking_id": booking["booking_id"], "reason": order.reason, "at": order.at}

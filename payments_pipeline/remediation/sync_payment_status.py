@@ -85,7 +85,8 @@ class SyncPaymentStatus:
         """One statement of the contract."""
         payment = facts["payment"]
         values = {"payment_id": payment["payment_id"], "state": facts["theirs"]["state"], "amount": None}
-        written = connection.execute(writeback("set_payment_state"), values | {"at": order.at}).rowcount
+        values |= {"paid_at": facts["theirs"]["paid_at"], "at": order.at}
+        written = connection.execute(writeback("set_payment_state"), values).rowcount
         if written != 1:
             raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=payment["payment_id"])
 

@@ -168,6 +168,7 @@ def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
 
     _tell_until_quiet(engine, configured, instance)
     told = Counter(row.state for row in _all(engine, "SELECT state FROM recon.notifications WHERE channel = 'discord'"))
+    del told["superseded"]  # gathered in digests: so much at once is a storm
     assert told == {"sent": len(world.state.discord.messages)}, "each once: nothing is left, nothing is there twice"
 
     earnest = dg.RunConfig(ops={"repair_live_findings": RepairConfig(dry_run=False, actor="test", limit=500)})

@@ -42,6 +42,19 @@ def test_row_follows_what_stripe_says_now_not_what_was_last_read(teller: Teller)
     assert (again.action_id, again.reason) == (None, "Both sides say canceled already.")
 
 
+def test_row_that_follows_says_when_the_provider_was_paid_not_when_it_was_mended(teller: Teller) -> None:
+    intent, paid_at = teller.hold(status="pending"), AS_OF - timedelta(days=1)
+    teller.life.capture(intent, at=paid_at)
+    teller.town.run(
+        "UPDATE recon.provider_transactions SET paid_at = :at WHERE provider_ref = :intent", at=paid_at, intent=intent
+    )
+    view = by_hand(teller, "sync_payment_status", provider="stripe", provider_ref=intent)
+    assert view.action_id is not None, view.reason
+    assert teller.apply(view.action_id).state == "verified"
+    query = "SELECT confirmed_at FROM public.payment_transactions WHERE transaction_id = :intent"
+    assert teller.town.row(query, intent=intent)["confirmed_at"] == paid_at
+
+
 def test_row_is_left_alone_where_the_providers_word_is_not_clear(teller: Teller) -> None:
     def refused(intent: str) -> str:
         view = by_hand(teller, "sync_payment_status", provider="stripe", provider_ref=intent)

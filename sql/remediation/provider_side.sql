@@ -6,7 +6,8 @@ SELECT
     t.amount,
     t.currency,
     t.disputed,
-    t.link_method
+    t.link_method,
+    t.paid_at
 FROM recon.provider_transactions AS t
 WHERE t.provider = :provider AND t.provider_ref = :provider_ref AND t.kind = 'payment' AND t.vanished_at IS NULL
 ORDER BY t.account;

@@ -1,5 +1,6 @@
 -- Brings a receipt to the state the provider confirmed, in the studio's words and cents. Changes exactly one row.
--- Parameters: payment_id (text), state (canonical), amount (major units; null: unchanged), at (timestamptz).
+-- Parameters: payment_id (text), state (canonical), amount (major units; null: unchanged),
+-- paid_at (timestamptz; null: now), at (timestamptz).
 UPDATE studio.receipts
 SET
     phase = CASE cast(:state AS text)
@@ -8,7 +9,9 @@ SET
     END,
     cents = coalesce(cast(cast(:amount AS numeric) * 100 AS bigint), cents),
     settled = CASE
-        WHEN cast(:state AS text) = 'paid' THEN coalesce(settled, cast(:at AS timestamptz)) ELSE settled
+        WHEN cast(:state AS text) = 'paid'
+            THEN coalesce(settled, cast(:paid_at AS timestamptz), cast(:at AS timestamptz))
+        ELSE settled
     END,
     touched = cast(:at AS timestamptz)
 WHERE receipt_no = cast(:payment_id AS bigint);
