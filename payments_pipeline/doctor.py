@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
+import dagster as dg
 import requests
 from rich.console import Console
 from rich.markup import escape
@@ -27,9 +28,11 @@ from payments_pipeline.db.sql import named, read_sql, sql_root
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.notify.channels import build_channels
 from payments_pipeline.present import print_json
+from payments_pipeline.present_health import sighted
 from payments_pipeline.providers.accounts import ConfiguredProvider, identified
 from payments_pipeline.providers.base import Window
 from payments_pipeline.providers.catalogue import build_providers
+from payments_pipeline.watchdog.machinery import daemons
 
 State = Literal["ok", "warning", "failed", "skipped"]
 OLDEST_SERVER = 140_000
@@ -84,6 +87,7 @@ def examine(settings: Settings, *, now: datetime, post: bool) -> Iterator[Line]:
             yield from _guarded("contract", engine, partial(_view, view=view))
         yield from _guarded("indexes", engine, _indexes)
         yield from _guarded("webhooks", engine, partial(_webhooks, now=now))
+        yield from _daemon(settings, now)
     yield from _providers(settings, now)
     yield from _discord(settings, post=post)
 
@@ -164,6 +168,20 @@ def _webhooks(connection: Connection, now: datetime) -> Iterator[Line]:
             )  # fmt: skip
         else:
             yield Line("webhooks", "ok", f"{told}.")
+
+
+def _daemon(settings: Settings, now: datetime) -> Iterator[Line]:
+    try:
+        with sighted(settings, now) as sight:
+            silent = daemons(sight)
+    except (PaymentsPipelineError, SQLAlchemyError, dg.DagsterError) as error:
+        yield _broken("daemon", error, "Check DAGSTER_POSTGRES_URL and DAGSTER_HOME.")
+        return
+    for part, what in sorted(silent.items()):
+        yield Line("daemon", "warning", f"{part}: {what.evidence.get('reason', 'silent')}",
+                   "Start it (make dev, or docs/operations.md), unless you run without it.")  # fmt: skip
+    if not silent:
+        yield Line("daemon", "ok", "dagster-daemon is alive. Everything it must do: payments-pipeline health")
 
 
 def _providers(settings: Settings, now: datetime) -> Iterator[Line]:

@@ -7,6 +7,8 @@ Nothing is written: neither findings nor messages.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -32,11 +34,9 @@ def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
     Raises:
         TransientError: the database, or Dagster's storage, can't be reached.
     """
-    os.environ.update(dagster_environment(settings))
     try:
-        with quiet_dagster(), dg.DagsterInstance.get() as instance:
-            sensors = intervals(all_sensors(load_reports()))
-            found = looks(Sight(get_engine(settings), instance, settings, now, sensors))
+        with sighted(settings, now) as sight:
+            found = looks(sight)
     except SQLAlchemyError as error:
         raise TransientError(
             f"The database can't be asked: {type(error).__name__}.",
@@ -49,6 +49,14 @@ def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
     else:
         _table(found)
     return 1 if amiss else 0
+
+
+@contextmanager
+def sighted(settings: Settings, now: datetime) -> Iterator[Sight]:
+    """Dagster's storage as the daemon uses it, and the rest that the watchdog's looks need."""
+    os.environ.update(dagster_environment(settings))
+    with quiet_dagster(), dg.DagsterInstance.get() as instance:
+        yield Sight(get_engine(settings), instance, settings, now, intervals(all_sensors(load_reports())))
 
 
 def _plain(one: Look) -> dict[str, Any]:

@@ -36,6 +36,14 @@ def test_a_sound_installation_is_sound(town: Town) -> None:
         assert name in told
 
 
+def test_a_daemon_that_gives_no_sign_of_life_is_a_warning_that_says_what_to_do(
+    engine: Engine, settings: Settings
+) -> None:
+    found = [line for line in lines(settings) if line.part == "daemon"]
+    assert {line.state for line in found} == {"warning"}
+    assert all("Start it" in line.remedy for line in found)
+
+
 def test_every_ill_line_says_what_to_do(town: Town) -> None:
     found = lines(
         town.settings,
