@@ -327,5 +327,6 @@ def test_of_two_refreshes_at_once_one_waits_and_nothing_is_doubled(gap: Ledger) 
 
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(run, range(3)))
-    assert sorted(one["activation_gaps"].changed for one in done) == [0, 0, 1]
+    # One of them finds the new gap; it may also bring the age of the old one up to now (see the quiet hour above).
+    assert sum(one["activation_gaps"].changed > 0 for one in done) == 1
     assert len(stored(gap, shipped()["activation_gaps"])) == 2
