@@ -31,6 +31,8 @@ from payments_pipeline_tests.reports.ledger import shipped
 PLANS = Path(__file__).parent / "plans"
 # No more: of thirty thousand payments ANALYZE reads every row, so that its statistics are the same each time.
 USERS = 10_000
+# Both begin with the provider and serve a look-up by reference equally well: which one is taken varies with statistics.
+TWINS = {"provider_transactions_pkey", "provider_transactions_compare"}
 LARGE = {"payment_transactions", "users", "provider_transactions", "webhook_logs", "subscription_events"}
 # A plan as at scale: PostgreSQL starts workers by the size of a table, which here is near the border.
 STEADY = "SET max_parallel_workers_per_gather = 0; SET random_page_cost = 1.1; SET work_mem = '32MB'; SET jit = off"
@@ -134,7 +136,12 @@ def test_a_report_reads_large_tables_by_the_indexes_it_did(seeded: Engine, name:
     if os.environ.get("PLANS") == "write":
         path.write_text("\n".join(lines) + "\n")
     assert path.is_file(), "no plan is kept: make plans"
-    assert path.is_file(), "make plans keeps it, for people to read"
+    gone = [
+        index
+        for index in lost(path.read_text().splitlines(), lines)
+        if not (index in TWINS and TWINS & {*scans(lines)})
+    ]
+    assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
 
 
 TICKS = sorted(path.stem for path in (sql_root() / "sensors").glob("*.sql"))
@@ -192,7 +199,12 @@ def test_what_follows_changes_reads_no_large_table_whole(touched: Connection, na
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n")
     assert [scan for scan in scans(lines) if scan.startswith("Seq")] == []
-    assert path.is_file(), "make plans keeps it, for people to read"
+    gone = [
+        index
+        for index in lost(path.read_text().splitlines(), lines)
+        if not (index in TWINS and TWINS & {*scans(lines)})
+    ]
+    assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
 
 
 @pytest.mark.parametrize(
