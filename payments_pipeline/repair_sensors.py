@@ -133,6 +133,14 @@ def _due_repairs(clock: ClockResource, database: DatabaseResource, kinds: Sequen
         return due_repairs(connection, kinds=kinds, most=REPAIR_LIMIT, now=clock.now())
 
 
+def _that_repair(instance: dg.DagsterInstance, runs: set[str]) -> set[str]:
+    """Which of these runs are under way and will repair what they found."""
+    if not runs:
+        return set()
+    under_way = instance.get_runs(dg.RunsFilter(run_ids=sorted(runs), statuses=UNDER_WAY))
+    return {run.run_id for run in under_way if repairs_itself(run)}
+
+
 def _due_actions(database: DatabaseResource, kinds: Sequence[str]) -> list[DueAction]:
     with database.connect() as connection:
         parameters = {"kinds": list(kinds), "max_rows": REPAIR_LIMIT}
@@ -159,8 +167,7 @@ def repairs_due(
     if context.instance.get_runs(waiting, limit=1):
         return dg.SkipReason("A run waits to begin; it will read all that is due by then.")
     found = _due_repairs(clock, database, OTHER_KINDS)
-    finders = dg.RunsFilter(run_ids=sorted({one.run_id for one in found if one.run_id}), statuses=UNDER_WAY)
-    busy = {run.run_id for run in context.instance.get_runs(finders) if repairs_itself(run)} if found else set()
+    busy = _that_repair(context.instance, {one.run_id for one in found if one.run_id})
     left = [one for one in found if one.run_id not in busy]
     if found and not left:
         return dg.SkipReason("The run that found them is under way, and repairs them at its end.")

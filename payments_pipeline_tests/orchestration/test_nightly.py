@@ -253,9 +253,7 @@ def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
 def test_probe_repairs_what_its_reports_find_in_the_same_run(
     engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    request, _ = probe(
-        None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=in_earnest(*PROBED)
-    )
+    request, _ = probe(None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=in_earnest(*PROBED))
     assert isinstance(request, dg.RunRequest)
     result = _run("probe_activations", settings, instance, config=request.run_config)
 

@@ -135,7 +135,7 @@ def test_what_a_run_under_way_has_found_is_left_to_that_run_if_it_repairs(
 ) -> None:
     finding = _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
     by_hand, by_schedule = (
-        instance.create_run_for_job(repair_findings, status=dg.DagsterRunStatus.STARTED, run_config=config)
+        instance.add_run(dg.DagsterRun("ingest_changes", run_config=config, status=dg.DagsterRunStatus.STARTED))
         for config in ({}, in_earnest())
     )
     of_run = text("UPDATE recon.findings SET run_id = :run WHERE finding_id = :finding")
