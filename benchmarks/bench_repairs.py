@@ -9,6 +9,7 @@ percentile. Times are taken by looking at the database every tenth of a second, 
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -45,6 +46,7 @@ USERS = int(os.environ.get("BENCH_USERS", "300"))
 PROBED = int(os.environ.get("BENCH_PROBED", "16"))
 ROUNDS, EACH = 4, 6
 BOUND = 30.0
+NO_GRACE = json.dumps({"out_of_sync_payments": {"grace_seconds": 0}})
 SEED = 11
 SEEN = """
     SELECT f.finding_id, f.report, f.status, a.state, f.opened_at
@@ -106,8 +108,8 @@ class Town:
         )  # fmt: skip
 
     def lagging_row(self) -> None:
-        """Somebody paid an hour ago, and the row still says pending."""
-        at = datetime.now(UTC) - timedelta(hours=1)
+        """Somebody paid a moment ago, and the row still says pending."""
+        at = datetime.now(UTC) - timedelta(seconds=5)
         intent = self._paid(at, amount=700)
         self._run(
             "WITH u AS (INSERT INTO users (username, email) VALUES (:name, :name || '@example.com') RETURNING id)"
@@ -117,19 +119,19 @@ class Town:
         )  # fmt: skip
 
     def no_show(self) -> None:
-        """A hold for a booking to which nobody came."""
+        """A hold, made only now, for a booking of yesterday to which nobody came."""
         self.number += 1
-        at = datetime.now(UTC) - timedelta(days=1)
+        at = datetime.now(UTC) - timedelta(seconds=5)
         intent = str(self.life.create_intent(at=at, amount=4000, manual=True)["id"])
         self.life.authorize(intent, at=at)
         self._run(
             "WITH u AS (INSERT INTO users (username, email) VALUES (:name, :name || '@example.com') RETURNING id),"
             " b AS (INSERT INTO bookings (customer_id, provider_id, starts_at, ends_at, status, price, currency)"
-            " SELECT u.id, u.id, :at, :at, 'no_show', 40, 'usd' FROM u RETURNING id, customer_id)"
+            " SELECT u.id, u.id, :ended, :ended, 'no_show', 40, 'usd' FROM u RETURNING id, customer_id)"
             " INSERT INTO payment_transactions (user_id, booking_id, payment_method, transaction_id, status, amount,"
             " currency, created_at, updated_at) SELECT b.customer_id, b.id, 'stripe', :ref, 'authorized', 40, 'usd',"
             " :at, :at FROM b",
-            name=f"gone{self.number}", ref=intent, at=at,
+            name=f"gone{self.number}", ref=intent, at=at, ended=at - timedelta(days=1),
         )  # fmt: skip
 
     def _paid(self, at: datetime, amount: int | None = None) -> str:
@@ -164,7 +166,7 @@ def main() -> None:
     try:
         with Sandbox(world.state) as sandbox:
             environment = sandbox.environment() | {
-                "DATABASE_URL": shown, "DAGSTER_POSTGRES_URL": history.render_as_string(hide_password=False)
+                "REPORT_PARAMS": NO_GRACE, "DATABASE_URL": shown, "DAGSTER_POSTGRES_URL": history.render_as_string(hide_password=False)
             }  # fmt: skip
             with daemon(environment, home) as client:
                 watch = exercise(client, engine, Town(engine, StripeLife(world.state)))
