@@ -166,8 +166,10 @@ def main() -> None:
     try:
         with Sandbox(world.state) as sandbox:
             environment = sandbox.environment() | {
-                "REPORT_PARAMS": NO_GRACE, "DATABASE_URL": shown, "DAGSTER_POSTGRES_URL": history.render_as_string(hide_password=False)
-            }  # fmt: skip
+                "DATABASE_URL": shown,
+                "DAGSTER_POSTGRES_URL": history.render_as_string(hide_password=False),
+                "REPORT_PARAMS": NO_GRACE,
+            }
             with daemon(environment, home) as client:
                 watch = exercise(client, engine, Town(engine, StripeLife(world.state)))
         report(watch, create_engine(history))
