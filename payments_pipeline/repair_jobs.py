@@ -99,13 +99,13 @@ def in_earnest(*reports: str) -> dict[str, Any]:
     Args:
         reports: only what these found; none: all that is due.
     """
-    config = RepairsConfig(dry_run=False, actor=POLICY, reports=list(reports))
-    return dg.RunConfig(ops={REPAIRS: config}).to_config_dict()
+    return {"ops": {REPAIRS: {"config": {"dry_run": False, "actor": POLICY, "reports": list(reports)}}}}
 
 
 def repairs_itself(run: dg.DagsterRun) -> bool:
     """Whether this run repairs, at its end, what it finds."""
-    config = run.run_config.get("ops", {}).get(REPAIRS, {}).get("config", {})
+    steps: Any = run.run_config.get("ops") or {}
+    config = steps.get(REPAIRS, {}).get("config", {})
     return bool(config) and not config.get("dry_run", True)
 
 
