@@ -23,6 +23,7 @@ from payments_pipeline.resources import ClockResource, DatabaseResource
 
 FINDING = "A live finding that asks for this repair; or leave it empty and name the target below."
 WHY = "Why; it stands in the audit trail."
+BY_HAND = "launched by hand"
 INTENT = "Stripe's id of the payment, pi_…"
 
 
@@ -30,7 +31,7 @@ class OfFinding(Launch):
     """A repair that a finding may ask for."""
 
     finding_id: int | None = Field(default=None, description=FINDING)
-    reason: str = Field(default="launched by hand", description=WHY)
+    reason: str = Field(default=BY_HAND, description=WHY)
 
 
 class ActivateSubscription(OfFinding):
@@ -182,32 +183,66 @@ def _proposed(
 ) -> ActionView:
     """What would be, or now is, proposed."""
     finding = config.finding_id if isinstance(config, OfFinding) else None
-    if finding is not None:
-        return _of_finding(kind, finding, config.dry_run, actor, clock=clock, database=database, desk=desk)
     fields = config.model_dump(exclude={*Launch.model_fields, "reason"})
+    reason, report = str(getattr(config, "reason", "")), None
+    if finding is not None:
+        del fields["finding_id"]
+        fields = {name: value for name, value in fields.items() if value != type(config).model_fields[name].default}
     target = {name: str(value) for name, value in fields.items() if value is not None}
+    if finding is not None:
+        view = _of_finding(kind, finding, clock=clock, database=database, desk=desk)
+        if not target and reason == BY_HAND:
+            return _stored(finding, view, config.dry_run, actor, clock=clock, database=database, desk=desk)
+        target, report = _together(finding, view, target), view.report
     return propose_target(
-        database.engine, kind, target, actor=actor, as_of=clock.now(),
-        reason=str(getattr(config, "reason", "")), desk=desk, dry_run=config.dry_run,
+        database.engine, kind, target, actor=actor, as_of=clock.now(), reason=reason, desk=desk,
+        dry_run=config.dry_run, finding_id=finding, report=report,
     )  # fmt: skip
 
 
-def _of_finding(
-    kind: str, finding: int, dry_run: bool, actor: str, *, clock: ClockResource, database: DatabaseResource, desk: Desk
-) -> ActionView:
-    as_of, engine = clock.now(), database.engine
-    with engine.connect() as connection:
-        found = [plan.view for plan in plans(connection, as_of=as_of, findings=[finding], desk=desk)]
+def _together(finding: int, view: ActionView, named: Mapping[str, str]) -> dict[str, str]:
+    """What a finding asks for, with what else the launcher names."""
+    others = sorted(name for name, value in named.items() if view.target.get(name, value) != value)
+    if others:
+        raise dg.Failure(f"Finding {finding} is about another {', '.join(others)}: name one of both.",
+                         allow_retries=False)  # fmt: skip
+    if view.action_id is not None:
+        raise dg.Failure(
+            f"Finding {finding} has action {view.action_id} already, as the finding asks for it: apply that one, or "
+            "reject it first.",
+            allow_retries=False,
+        )
+    return {**view.target, **named}
+
+
+def _of_finding(kind: str, finding: int, *, clock: ClockResource, database: DatabaseResource, desk: Desk) -> ActionView:
+    """What a finding asks for."""
+    with database.connect() as connection:
+        found = [plan.view for plan in plans(connection, as_of=clock.now(), findings=[finding], desk=desk)]
     if not any(view.kind == kind for view in found):
         raise dg.Failure(
             f"Finding {finding} asks for no {kind}: it is not live, it asks for something else or for a person, or "
             f"policy for {kind} is off.",
             allow_retries=False,
         )
+    return found[0]
+
+
+def _stored(
+    finding: int,
+    view: ActionView,
+    dry_run: bool,
+    actor: str,
+    *,
+    clock: ClockResource,
+    database: DatabaseResource,
+    desk: Desk,
+) -> ActionView:
+    """The action that a finding asks for, as it asks for it."""
     if dry_run:
-        return found[0]
-    stored = propose(engine, actor=actor, as_of=as_of, findings=[finding], desk=desk)
-    return stored[0] if stored else found[0]
+        return view
+    stored = propose(database.engine, actor=actor, as_of=clock.now(), findings=[finding], desk=desk)
+    return stored[0] if stored else view
 
 
 def _job(kind: str, shape: type[Launch]) -> dg.JobDefinition:

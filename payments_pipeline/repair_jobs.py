@@ -20,6 +20,7 @@ from payments_pipeline.config import Settings
 from payments_pipeline.jobs import LANE, REPAIRS
 from payments_pipeline.remediation.actions import apply
 from payments_pipeline.remediation.planning import ActionView
+from payments_pipeline.remediation.policy import BY_ITSELF
 from payments_pipeline.remediation.recheck import not_looked_at
 from payments_pipeline.remediation.registry import OTHER_KINDS
 from payments_pipeline.remediation.rounds import apply_due, due, due_repairs, repair
@@ -27,8 +28,6 @@ from payments_pipeline.repair_runs import Launch, desk_of, looking_of, show, tol
 from payments_pipeline.resources import ClockResource, DatabaseResource
 
 TAGS = {LANE: "repair"}
-POLICY = "policy"
-"""Actor of what policy lets happen by itself."""
 IN_RUN = 100
 """Repairs at the end of a run that judges; the sensor `repairs_due` sees to the rest."""
 
@@ -99,7 +98,7 @@ def in_earnest(*reports: str) -> dict[str, Any]:
     Args:
         reports: only what these found; none: all that is due.
     """
-    return {"ops": {REPAIRS: {"config": {"dry_run": False, "actor": POLICY, "reports": list(reports)}}}}
+    return {"ops": {REPAIRS: {"config": {"dry_run": False, "actor": BY_ITSELF, "reports": list(reports)}}}}
 
 
 def repairs_itself(run: dg.DagsterRun) -> bool:

@@ -104,7 +104,8 @@ def told(context: Run, views: Sequence[ActionView], dry_run: bool) -> dict[str, 
             "action": view.action_id,
             "finding": view.finding_id,
             "repair": view.kind,
-            "target": ", ".join(f"{key} {value}" for key, value in view.target.items()),
+            # A name may be an e-mail address: the id is enough.
+            "target": ", ".join(f"{key} {value}" for key, value in view.target.items() if key != "username"),
             "state": view.state,
             "reason": view.reason,
         }

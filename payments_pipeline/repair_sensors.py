@@ -15,10 +15,10 @@ import dagster as dg
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.jobs import LANE
+from payments_pipeline.remediation.policy import BY_ITSELF
 from payments_pipeline.remediation.registry import MONEY_KINDS, OTHER_KINDS
 from payments_pipeline.remediation.rounds import REPAIR_ATTEMPTS, DueRepair, due_repairs
 from payments_pipeline.repair_jobs import (
-    POLICY,
     ApprovedConfig,
     RepairConfig,
     apply_approved_actions,
@@ -66,7 +66,7 @@ def repair_request(due: Sequence[DueRepair], now: datetime, kinds: Sequence[str]
     since = min(item.opened_at for item in due)
     # Ids begin at 1 in every database; since when a finding is open tells two databases of one instance apart.
     parts = sorted(f"{item.finding_id}.{item.episode}.{item.attempts}" for item in due)
-    config = RepairConfig(dry_run=False, actor=POLICY, limit=REPAIR_LIMIT, apply_only=True, kinds=list(kinds))
+    config = RepairConfig(dry_run=False, actor=BY_ITSELF, limit=REPAIR_LIMIT, apply_only=True, kinds=list(kinds))
     return dg.RunRequest(
         run_key=f"repair:{int(since.timestamp())}:{_many(parts)}:{late(since, now)}",
         job_name=repair_findings.name,
@@ -84,7 +84,7 @@ def approved_request(
     since = min(item.since for item in due)
     parts = sorted(f"{item.action_id}.{item.attempts}" for item in due)
     actions = [item.action_id for item in due]
-    config = ApprovedConfig(dry_run=False, actor=POLICY, limit=REPAIR_LIMIT, action_ids=actions, kinds=list(kinds))
+    config = ApprovedConfig(dry_run=False, actor=BY_ITSELF, limit=REPAIR_LIMIT, action_ids=actions, kinds=list(kinds))
     return dg.RunRequest(
         run_key=f"approved:{int(since.timestamp())}:{_many(parts)}:{late(since, now)}",
         job_name=apply_approved_actions.name,
@@ -104,7 +104,7 @@ def proposal_request(found: ToPropose | None, cursor: str | None, now: datetime)
     known, hour = (int(part) for part in (cursor or "0:0").split(":"))
     if found.newest_id <= known and _hour(now) == hour:
         return dg.SkipReason("Every live finding was looked at within the hour.")
-    config = RepairConfig(dry_run=False, actor=POLICY, limit=REPAIR_LIMIT, propose_only=True)
+    config = RepairConfig(dry_run=False, actor=BY_ITSELF, limit=REPAIR_LIMIT, propose_only=True)
     return dg.RunRequest(
         run_key=f"propose:{int(found.oldest_at.timestamp())}:{found.newest_id}:{_hour(now)}",
         job_name=repair_findings.name,

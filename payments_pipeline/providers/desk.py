@@ -62,6 +62,19 @@ class Desk:
         """How long the calls of every account may last."""
         return Patience(self._settings.http_timeout_seconds, self._settings.http_max_attempts)
 
+    def can_ask(self, account: str | None) -> bool:
+        """Whether a configured Stripe key belongs to that account. Raises as `only_stripe`."""
+        return account in self._all()
+
+    def only_stripe(self) -> str | None:
+        """The one Stripe account; None where there is none, or more than one.
+
+        Raises:
+            CredentialsError, TransientError: an account could not be asked for its id.
+        """
+        known = list(self._all())
+        return known[0] if len(known) == 1 else None
+
     def stripe(self, account: str) -> StripeWrites:
         """The Stripe account of that id (``acct_…``).
 
@@ -80,11 +93,14 @@ class Desk:
         found = self._found(account)
         return found.provider, found.account
 
-    def _found(self, account: str) -> _Opened:
+    def _all(self) -> dict[str, _Opened]:
         with self._lock:
             if self._stripe is None:
                 self._stripe = self._open()
-            found = self._stripe.get(account)
+            return self._stripe
+
+    def _found(self, account: str) -> _Opened:
+        found = self._all().get(account)
         if found is None:
             raise ConfigurationError(
                 f"No configured Stripe key belongs to account {account}.",

@@ -29,7 +29,7 @@ from payments_pipeline.errors import (
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.effects import Job, Step, carry_out, unwatched
 from payments_pipeline.remediation.facts import Facts, canonical, changes, digest
-from payments_pipeline.remediation.gate import held_back, over_caps, stopped
+from payments_pipeline.remediation.gate import held_back, over_caps, overtaken, stopped
 from payments_pipeline.remediation.kinds import Order, ProviderKind
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
 from payments_pipeline.remediation.oversight import named_person
@@ -75,12 +75,15 @@ def propose_target(
     reason: str,
     desk: Desk | None = None,
     dry_run: bool = False,
+    finding_id: int | None = None,
+    report: str | None = None,
 ) -> ActionView:
-    """Propose a repair of what a person names, without a finding.
+    """Propose a repair of what a person names.
 
     Args:
         target: whom or what, as the kind names it, e.g. ``{"payment_id": "42"}``.
         dry_run: only say what it would be; the view then has no action_id.
+        finding_id, report: the finding that it is to repair, which has no live action; None: none.
 
     Returns:
         The proposal; or one that is rejected, not stored, with the reason why it is not due.
@@ -98,11 +101,16 @@ def propose_target(
     with engine.begin() as connection:
         if dry_run:
             connection.execute(named("remediation/read_only.sql"))
-        if policy_for(policies(connection), kind, None).mode == "off":
+        if finding_id is not None and not dry_run:
+            connection.execute(named("remediation/propose_lock.sql"))
+        if policy_for(policies(connection), kind, report).mode == "off":
             raise PermanentError(
                 f"Policy for {kind} is off.", where="recon.policies", remedy="Change the policy first."
             )
-        plan = plan_of(connection, found, chosen, as_of=as_of, reason=f"{order.actor}: {reason}", desk=desk)
+        plan = plan_of(
+            connection, found, chosen, as_of=as_of, reason=f"{order.actor}: {reason}", desk=desk,
+            finding_id=finding_id, report=report,
+        )  # fmt: skip
         if dry_run or plan.facts is None:
             return plan.view
         view = _store(connection, plan, order.actor, as_of)
@@ -205,12 +213,12 @@ def _store(connection: Connection, plan: Plan, actor: str, as_of: datetime) -> A
 def _apply(
     connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None, desk: Desk | None
 ) -> ActionResult:
-    if (reason := held_back(connection, action, at=order.at)) is not None:
+    if (reason := held_back(connection, action, at=order.at, actor=order.actor)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
     kind, statements = KINDS[action.kind], partial(writeback, contract_dir=contract_dir)
     kind.lock(connection, action.target, statements)
     before = kind.read(connection, action.target, as_of=order.at, desk=desk)
-    if (objection := _objection(action, before, order.at)) is not None:
+    if (objection := overtaken(connection, action) or _objection(action, before, order.at)) is not None:
         return finish(connection, action, order, Outcome("rejected", before, before, objection))
     if (reason := over_caps(connection, action, at=order.at)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
@@ -232,7 +240,7 @@ def _apply(
 
 def rehearse(connection: Connection, action: Row[Any], as_of: datetime, desk: Desk | None) -> ActionResult:
     """What would become of a stored action; writes nothing."""
-    if (reason := held_back(connection, action, at=as_of)) is not None:
+    if (reason := held_back(connection, action, at=as_of, actor="")) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason, dry_run=True)
     kind = KINDS[action.kind]
     facts = kind.read(connection, action.target, as_of=as_of, desk=desk)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.providers.desk import Desk
-from payments_pipeline.remediation.activate_subscription import BARRED, PERIODS
+from payments_pipeline.remediation.activate_subscription import BARRED, PERIODS, TOLERANCE
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
 from payments_pipeline.remediation.one_row import write_one
@@ -38,15 +39,19 @@ class ActivateByHand:
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
     ) -> Facts:
-        """``user``, ``plan``."""
-        del as_of, desk
-        user = connection.execute(named("remediation/activation_user.sql"), {"user_id": target["user_id"]})
+        """``user``, ``plan``, ``payment`` (the newest paid one, best one that runs, as activations read it)."""
+        del desk
+        whose = {"user_id": target["user_id"]}
+        user = connection.execute(named("remediation/activation_user.sql"), whose)
         plan = connection.execute(named("remediation/plan.sql"), {"plan_id": target["plan_id"]})
+        paid = whose | {"tolerance": TOLERANCE, "as_of": as_of}
+        payment = connection.execute(named("remediation/activation_payment.sql"), paid)
         return {
             "user_id": target["user_id"],
             "plan_id": target["plan_id"],
             "user": _first(user),
             "plan": _first(plan),
+            "payment": _first(payment),
         }
 
     def stake(self, facts: Facts) -> Money | None:
@@ -55,8 +60,7 @@ class ActivateByHand:
         return None
 
     def check(self, facts: Facts, *, as_of: datetime) -> str | None:
-        """The user and the plan exist, and the user is not shut out."""
-        del as_of
+        """The user and the plan exist, the user is not shut out, and loses nothing that was paid for."""
         user, plan = facts["user"], facts["plan"]
         if user is None:
             return "The user does not exist."
@@ -66,7 +70,7 @@ class ActivateByHand:
             return f"The user is {user['subscription_status']}: lift that first."
         if user["has_access"] and str(user["subscription_tier"]).lower() == plan["tier"].lower():
             return f"The user already has access on tier {plan['tier']}."
-        return None
+        return _loss(user, plan, facts["payment"], as_of)
 
     def plan(self, facts: Facts, *, as_of: datetime) -> list[Facts]:
         """Each column of the user that changes, and the event."""
@@ -78,19 +82,31 @@ class ActivateByHand:
             for field, value in wanted.items()
             if user[field] != value
         ]
-        runs = "for ever" if plan["period"] == "lifetime" else f"for one {plan['period']} from then on"
-        return [*effects, {"what": what, "field": "subscription_renewal_date", "before": None, "after": runs}]
+        known = user["subscription_renewal_date"]
+        runs = "none: for ever" if plan["period"] == "lifetime" else f"one {plan['period']} from then on"
+        if known and user["has_access"] and plan["period"] != "lifetime":
+            runs += f", or {known} where that is later"
+        event = f"granted: tier {plan['tier']}, without a payment"
+        return [
+            *effects,
+            {"what": what, "field": "subscription_renewal_date", "before": known, "after": runs},
+            {"what": what, "field": "subscription_events", "before": None, "after": event},
+        ]
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Two statements of the contract: the user, then the event. No payment was made, so its date stays."""
         user, plan = facts["user"], facts["plan"]
-        ends = connection.execute(named("remediation/period_end.sql"), {"start": order.at, "period": plan["period"]})
+        period = {"start": order.at, "period": plan["period"]}
+        ends: datetime | None = connection.execute(named("remediation/period_end.sql"), period).scalar()
+        known = user["subscription_renewal_date"] if user["has_access"] else None
+        if ends is not None and known is not None:
+            ends = max(ends, datetime.fromisoformat(known))
         shared = {"user_id": facts["user_id"], "plan_id": facts["plan_id"], "at": order.at}
-        values = {"tier": plan["tier"], "paid_at": user["last_payment_date"], "renews_at": ends.scalar()}
+        values = {"tier": plan["tier"], "paid_at": user["last_payment_date"], "renews_at": ends}
         write_one(connection, writeback, "activate_user", shared | values, where=f"user {facts['user_id']}")
         event = {
             "payment_id": None,
-            "event_type": "activated",
+            "event_type": "granted",
             "old_status": user["subscription_status"],
             "new_status": "active",
             "old_tier": user["subscription_tier"],
@@ -106,6 +122,23 @@ class ActivateByHand:
         if user is None or not user["has_access"] or user["subscription_tier"] != before["plan"]["tier"]:
             return "app_users does not show access on the plan's tier."
         return None
+
+
+def _loss(user: Facts, plan: Facts, payment: Facts | None, as_of: datetime) -> str | None:
+    """What was paid for and runs, on a tier that costs more a day, must not be taken away by a gift."""
+    if payment is None or not user["has_access"] or str(user["subscription_tier"]).lower() != payment["tier"].lower():
+        return None
+    until = payment["renews_at"]
+    if until is not None and datetime.fromisoformat(until) <= as_of:
+        return None
+    paid, given = payment["price_a_day"], plan["price_a_day"]
+    dearer = paid is not None and given is not None and payment["price_currency"] == plan["currency"]
+    if not dearer or Decimal(given) >= Decimal(paid):
+        return None
+    return (
+        f"Payment {payment['payment_id']} bought tier {payment['tier']} until {until or 'for ever'}, which costs more: "
+        f"tier {plan['tier']} would take it away."
+    )
 
 
 def _first(result: Any) -> Facts | None:

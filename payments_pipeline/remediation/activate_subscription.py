@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation import holds
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
 from payments_pipeline.remediation.one_row import write_one
@@ -45,8 +46,10 @@ class ActivateSubscription:
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
     ) -> Facts:
-        """``user``, ``payment`` (newest paid one that runs), ``ended`` (event since), ``asked`` (target's payment)."""
-        del desk  # what providers said when they were last read decides: access costs no money
+        """``user``, ``payment`` (newest paid one that runs), ``ended`` (event since), ``asked`` (target's payment).
+
+        ``theirs`` is a payment of Stripe's as it is now; None where nobody can be asked: what was last read decides.
+        """
         user = {"user_id": target["user_id"]}
         payment = _row(connection, "activation_payment", user | {"tolerance": TOLERANCE, "as_of": as_of})
         ended = asked = None
@@ -56,7 +59,7 @@ class ActivateSubscription:
         elif "payment_id" in target:
             asked = _row(connection, "payment_states", {"payment_id": target["payment_id"]})
         facts = {"user": _row(connection, "activation_user", user), "payment": payment, "ended": ended}
-        return {"user_id": target["user_id"], "asked": asked, **facts}
+        return {"user_id": target["user_id"], "asked": asked, "theirs": _theirs(payment, desk), **facts}
 
     def stake(self, facts: Facts) -> Money | None:
         """None: no money moves."""
@@ -70,7 +73,7 @@ class ActivateSubscription:
             return exempt
         if payment is None:
             return _unpaid(facts["asked"])
-        if (worthless := _worthless(payment, as_of)) is not None:
+        if (worthless := _worthless(payment, as_of) or _taken_back(payment, facts["theirs"])) is not None:
             return worthless
         if payment["has_failed_refund"] and not user["has_access"]:
             return "A refund of the payment failed after access was taken away: a person must decide."
@@ -118,6 +121,29 @@ class ActivateSubscription:
             return "app_users does not show access on the tier that was paid for."
         wrong = [date for date in _DATES if user[date] is not None and user[date] != wanted[date]]
         return f"app_users shows other dates: {', '.join(wrong)}." if wrong else None
+
+
+def _theirs(payment: Facts | None, desk: Desk | None) -> Facts | None:
+    if (
+        payment is None
+        or desk is None
+        or payment["provider"] != "stripe"
+        or not desk.can_ask(payment["evidence_account"])
+    ):
+        return None
+    ref = payment["evidence_ref"]
+    return holds.read_intent(desk, payment["evidence_account"], ref) if str(ref).startswith("pi_") else None
+
+
+def _taken_back(payment: Facts, theirs: Facts | None) -> str | None:
+    """Money that Stripe gave back, or that is contested, since it was last read."""
+    if theirs is None:
+        return None
+    if theirs["disputed"] and not payment["is_disputed"]:
+        return f"Stripe shows {payment['provider_ref']} disputed now: a person must decide."
+    if Decimal(theirs["amount_refunded"]) > Decimal(payment["amount_refunded"] or 0):
+        return f"Stripe shows {theirs['amount_refunded']} of {payment['provider_ref']} given back now."
+    return None
 
 
 def _settled(user: Facts, payment: Facts, ended: Facts | None) -> str | None:

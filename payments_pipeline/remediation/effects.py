@@ -39,7 +39,7 @@ from payments_pipeline.errors import (
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.claims import engaged, lease_left, store_claim
 from payments_pipeline.remediation.facts import Facts, canonical, changes, digest
-from payments_pipeline.remediation.gate import held_back, over_caps, stopped
+from payments_pipeline.remediation.gate import held_back, over_caps, overtaken, stopped
 from payments_pipeline.remediation.kinds import Order, ProviderKind
 from payments_pipeline.remediation.lease import call_seconds, new_intent, request_of
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
@@ -108,14 +108,14 @@ def _claim(job: Job, token: str) -> ActionResult | None:
 def _begin(connection: Connection, job: Job, action: Row[Any], token: str) -> ActionResult | None:
     """From proposed or approved to applying."""
     order = job.order(action)
-    if (reason := held_back(connection, action, at=job.at)) is not None:
+    if (reason := held_back(connection, action, at=job.at, actor=job.actor)) is not None:
         return _left(action, reason)
     job.kind.lock(connection, action.target, job.writeback)
     try:
         facts = job.kind.read(connection, action.target, as_of=job.at, desk=job.desk)
     except HOPELESS as error:
         return _not_begun(connection, action, order, error)
-    if (objection := _objection(job, action, facts)) is not None:
+    if (objection := overtaken(connection, action) or _objection(job, action, facts)) is not None:
         return finish(connection, action, order, Outcome("rejected", facts, facts, objection))
     intent = new_intent(action, job.kind.request(facts), attempt=1)
     reason = engaged(connection, action, intent) or over_caps(connection, action, at=job.at)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.remediation.kinds import Money
-from payments_pipeline.remediation.policy import OFF, Policy, policies, policy_for
+from payments_pipeline.remediation.policy import BY_ITSELF, OFF, Policy, policies, policy_for
 from payments_pipeline.remediation.registry import KINDS
 
 OPEN = frozenset({"proposed", "approved"})
@@ -35,8 +35,13 @@ def stopped(connection: Connection, *, hold: bool) -> str | None:
     return f"All repairs were stopped by {switch.changed_by}: {switch.reason or 'no reason given'}."
 
 
-def held_back(connection: Connection, action: Row[Any], *, at: datetime) -> str | None:
-    """Why this action may not be begun now: its state, policy, or approvals that lack."""
+def held_back(connection: Connection, action: Row[Any], *, at: datetime, actor: str) -> str | None:
+    """Why this action may not be begun now: its state, policy, approvals that lack, or somebody who looks after it.
+
+    Args:
+        actor: who would begin it. A person may where the finding is acknowledged or snoozed; policy may after an
+            acknowledgement only what was approved.
+    """
     if action.state not in OPEN:
         return action.reason or f"It is {action.state} already."
     if action.expires_at is not None and action.expires_at <= at:
@@ -48,7 +53,18 @@ def held_back(connection: Connection, action: Row[Any], *, at: datetime) -> str 
     given = len(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action.action_id}).all())
     if given < needed:
         return f"Policy for {action.kind} asks for {needed} approval(s)." + (f" It has {given}." if given else "")
+    finding = _finding(connection, action) if actor == BY_ITSELF else None
+    if finding is not None and (finding.status == "snoozed" or (finding.status == "acknowledged" and not needed)):
+        return f"Finding {action.finding_id} is {finding.status}: somebody looks after it."
     return None
+
+
+def overtaken(connection: Connection, action: Row[Any]) -> str | None:
+    """Why nobody needs this action any more: its finding is over. It can't end before this transaction does."""
+    finding = _finding(connection, action)
+    if finding is None or finding.status != "resolved":
+        return None
+    return f"Finding {action.finding_id} is over: {finding.resolved_how or 'resolved'}."
 
 
 def over_caps(connection: Connection, action: Row[Any], *, at: datetime) -> str | None:
@@ -68,6 +84,12 @@ def over_caps(connection: Connection, action: Row[Any], *, at: datetime) -> str 
         total = spent.amount + stake.amount
         return f"With it {action.kind} would move {total} {stake.currency} today; policy allows {per_day}."
     return None
+
+
+def _finding(connection: Connection, action: Row[Any]) -> Row[Any] | None:
+    if action.finding_id is None:
+        return None
+    return connection.execute(named("remediation/hold_finding.sql"), {"finding_id": action.finding_id}).one_or_none()
 
 
 def policy_of(connection: Connection, action: Row[Any]) -> Policy:

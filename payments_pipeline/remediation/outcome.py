@@ -40,7 +40,8 @@ class ActionResult:
 class Outcome:
     """How one attempt ended: verified, rejected or failed; the facts before and after; why, unless verified.
 
-    `provider` is what was asked of a provider, with its id of the request; None: nothing was asked.
+    `provider` is what was asked of a provider, with its id of the request; None: nothing was asked. `by_person`: a
+    person decided it; nothing is proposed again by itself for the same finding.
     """
 
     state: str
@@ -49,12 +50,14 @@ class Outcome:
     reason: str | None = None
     effects: Sequence[Facts] = ()
     provider: Mapping[str, Any] | None = None
+    by_person: bool = False
 
 
 def finish(connection: Connection, action: Row[Any], order: Order, outcome: Outcome) -> ActionResult:
     """End an action for good, with its audit row."""
     provider = {} if outcome.provider is None else {"provider": dict(outcome.provider)}
-    result = canonical({"actor": order.actor, "effects": outcome.effects, **provider})
+    decided = {"by_person": True} if outcome.by_person else {}
+    result = canonical({"actor": order.actor, "effects": outcome.effects, **provider, **decided})
     row = {"action_id": action.action_id, "state": outcome.state, "reason": outcome.reason}
     connection.execute(named("remediation/finish_action.sql"), row | {"result": result, "at": order.at})
     reason = outcome.reason or action.reason

@@ -73,7 +73,7 @@ def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note
 
 
 def reject(engine: Engine, action_id: int, *, actor: str, as_of: datetime, reason: str) -> ActionResult:
-    """Decide that an action is not to be carried out.
+    """Decide that an action is not to be carried out, nor proposed again by itself for the same finding.
 
     Raises:
         PermanentError: there is no such action, or nobody is named. PreconditionError: it is begun or ended.
@@ -84,7 +84,9 @@ def reject(engine: Engine, action_id: int, *, actor: str, as_of: datetime, reaso
         if action.state not in OPEN:
             raise PreconditionError(f"Action {action_id} is {action.state} already.", remedy="Nothing to reject.")
         facts = action.precondition
-        return finish(connection, action, order, Outcome("rejected", facts, facts, f"{order.actor}: {reason}"))
+        return finish(
+            connection, action, order, Outcome("rejected", facts, facts, f"{order.actor}: {reason}", by_person=True)
+        )
 
 
 def expire(engine: Engine, *, as_of: datetime, actor: str) -> int:

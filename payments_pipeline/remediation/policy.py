@@ -18,6 +18,8 @@ from payments_pipeline.db.sql import named
 from payments_pipeline.remediation.kinds import Money
 
 EVERY_REPORT = ""
+BY_ITSELF = "policy"
+"""Actor of what happens without anybody asking for it."""
 TWO = 2
 
 
@@ -102,8 +104,8 @@ class Tally:
         """Actions of all kinds."""
         return self._actions.total()
 
-    def take(self, kind: str, policy: Policy, stake: Money | None) -> str | None:
-        """Count one more, or say which cap of the run it would exceed."""
+    def refusal(self, kind: str, policy: Policy, stake: Money | None) -> str | None:
+        """Which cap of the run one more would exceed; None: none."""
         if self._actions[kind, policy.report] >= policy.max_per_run:
             return f"This run has made {policy.max_per_run} of {kind}, as many as policy allows."
         limit = policy.limit(stake)
@@ -111,6 +113,10 @@ class Tally:
             sum_of_run = self._amounts[kind, policy.report, stake.currency] + stake.amount
             if sum_of_run > limit.per_run:
                 return f"With it this run of {kind} would move {sum_of_run} {stake.currency}, above {limit.per_run}."
-            self._amounts[kind, policy.report, stake.currency] = sum_of_run
-        self._actions[kind, policy.report] += 1
         return None
+
+    def count(self, kind: str, policy: Policy, stake: Money | None) -> None:
+        """One more was begun."""
+        self._actions[kind, policy.report] += 1
+        if stake is not None:
+            self._amounts[kind, policy.report, stake.currency] += stake.amount

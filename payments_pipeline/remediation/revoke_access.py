@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.providers.desk import Desk
+from payments_pipeline.remediation import holds
 from payments_pipeline.remediation.activate_subscription import TOLERANCE
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
@@ -37,14 +38,17 @@ class RevokeAccess:
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
     ) -> Facts:
-        """``user``; ``payment``, the newest paid one, best one that runs; both as activations read them."""
-        del desk
+        """``user``; ``payment``, the newest paid one, best one that runs; both as activations read them.
+
+        ``paid_now``: payments that Stripe shows paid at this moment and the application does not, yet.
+        """
         user = {"user_id": target["user_id"]}
         paid = user | {"tolerance": TOLERANCE, "as_of": as_of}
         return {
             **user,
             "user": _row(connection, "activation_user", user),
             "payment": _row(connection, "activation_payment", paid),
+            "paid_now": _paid_now(connection, target["user_id"], as_of, desk),
         }
 
     def stake(self, facts: Facts) -> Money | None:
@@ -57,8 +61,12 @@ class RevokeAccess:
         user, payment = facts["user"], facts["payment"]
         if user is None:
             return "The user does not exist."
-        if (granted := _granted(user, as_of)) is not None or payment is None:
+        if (granted := _granted(user, as_of)) is not None:
             return granted
+        if facts["paid_now"]:
+            return f"Stripe shows payment {facts['paid_now'][0]} paid now, and the application does not yet."
+        if payment is None:
+            return None
         ends = payment["renews_at"]
         runs = ends is None or datetime.fromisoformat(ends) > as_of
         return f"Payment {payment['payment_id']} is paid and runs until {ends or 'for ever'}." if runs else None
@@ -94,6 +102,19 @@ class RevokeAccess:
         del before
         gone = after["user"] is not None and not after["user"]["has_access"]
         return None if gone else "app_users still shows access."
+
+
+def _paid_now(connection: Connection, user_id: str, as_of: datetime, desk: Desk | None) -> list[str]:
+    if desk is None:
+        return []
+    rows = connection.execute(named("remediation/open_payments_of.sql"), {"user_id": user_id, "as_of": as_of}).all()
+    found = []
+    for row in rows:
+        account = row.account or desk.only_stripe()
+        intent = holds.read_intent(desk, account, row.provider_ref) if desk.can_ask(account) else None
+        if intent is not None and intent["status"] == "succeeded":
+            found.append(row.payment_id)
+    return found
 
 
 def _granted(user: Facts, as_of: datetime) -> str | None:

@@ -26,6 +26,8 @@ CHUNK = 25
 """Findings proposed in one transaction: what is due first is applied before the rest is even planned."""
 REPAIR_ATTEMPTS = 3
 """So often is a finding's repair tried by itself in one episode; after that a person must look."""
+BEGUN = frozenset({"applying", "verified", "failed"})
+"""How what was taken up stands afterwards: it counts against the caps of the run; what was held back does not."""
 LOOK_EVERY = 5.0
 """Seconds after which what was verified so far is looked at again, while the round goes on."""
 
@@ -124,10 +126,12 @@ def repair(
             policy = policy_for(allowed, view.kind, view.report)
             may = view.action_id is not None and by_itself(view.kind, view.report)
             room = limit is None or tally.total < limit
-            if not may or not room or tally.take(view.kind, policy, view.stake) is not None:
+            if not may or not room or tally.refusal(view.kind, policy, view.stake) is not None:
                 outcomes.append(view)
                 continue
             outcomes.append(worker.applied(view))
+            if outcomes[-1].state in BEGUN:
+                tally.count(view.kind, policy, view.stake)
     worker.look(at_last=True)
     return _summary(outcomes)
 
@@ -159,10 +163,12 @@ def apply_due(
         policy = policy_for(allowed, view.kind, view.report)
         room = limit is None or tally.total < limit
         begun = view.state == "applying"
-        if not room or (not begun and tally.take(view.kind, policy, view.stake) is not None):
+        if not room or (not begun and tally.refusal(view.kind, policy, view.stake) is not None):
             outcomes.append(view)
             continue
         outcomes.append(worker.applied(view))
+        if not begun and outcomes[-1].state in BEGUN:
+            tally.count(view.kind, policy, view.stake)
     worker.look(at_last=True)
     return _summary(outcomes)
 

@@ -23,7 +23,18 @@ WHERE
     AND f.action IS NOT NULL
     AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
     AND (
-        (cast(:findings AS bigint[]) IS NULL AND f.status = 'open')
+        (
+            cast(:findings AS bigint[]) IS NULL
+            AND f.status = 'open'
+            AND NOT EXISTS (
+                SELECT 1 FROM recon.actions AS r
+                WHERE
+                    r.finding_id = f.finding_id
+                    AND r.kind = f.action
+                    AND r.state = 'rejected'
+                    AND r.result ? 'by_person'
+            )
+        )
         OR f.finding_id = any(cast(:findings AS bigint[]))
     )
 ORDER BY f.finding_id;

@@ -23,6 +23,10 @@ WHERE
             AND d.kind = f.action
             AND d.state IN ('proposed', 'approved', 'applying', 'verified')
     )
+    AND NOT EXISTS (
+        SELECT 1 FROM recon.actions AS r
+        WHERE r.finding_id = f.finding_id AND r.kind = f.action AND r.state = 'rejected' AND r.result ? 'by_person'
+    )
     AND (
         SELECT count(*) FROM recon.actions AS a
         WHERE a.finding_id = f.finding_id AND a.kind = f.action AND a.state IN ('rejected', 'failed')

@@ -40,7 +40,10 @@ candidates AS (
         AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
         AND NOT EXISTS (
             SELECT 1 FROM recon.actions AS d
-            WHERE d.finding_id = f.finding_id AND d.kind = f.action AND d.state IN ('verified', 'applying')
+            WHERE
+                d.finding_id = f.finding_id
+                AND d.kind = f.action
+                AND (d.state IN ('verified', 'applying') OR d.state = 'rejected' AND d.result ? 'by_person')
         )
     UNION ALL
     SELECT
