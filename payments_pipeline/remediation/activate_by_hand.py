@@ -132,7 +132,11 @@ def _loss(user: Facts, plan: Facts, payment: Facts | None, as_of: datetime) -> s
     if until is not None and datetime.fromisoformat(until) <= as_of:
         return None
     paid, given = payment["price_a_day"], plan["price_a_day"]
-    dearer = paid is not None and given is not None and payment["price_currency"] == plan["currency"]
+    dearer = (
+        paid is not None
+        and given is not None
+        and str(payment["price_currency"]).upper() == str(plan["currency"]).upper()
+    )
     if not dearer or Decimal(given) >= Decimal(paid):
         return None
     return (

@@ -111,7 +111,8 @@ def _paid_now(connection: Connection, user_id: str, as_of: datetime, desk: Desk 
     found = []
     for row in rows:
         account = row.account or desk.only_stripe()
-        intent = holds.read_intent(desk, account, row.provider_ref) if desk.can_ask(account) else None
+        known = account is not None and desk.can_ask(account)
+        intent = holds.read_intent(desk, str(account), row.provider_ref) if known else None
         if intent is not None and intent["status"] == "succeeded":
             found.append(row.payment_id)
     return found
