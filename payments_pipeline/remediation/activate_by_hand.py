@@ -39,19 +39,18 @@ class ActivateByHand:
     def read(
         self, connection: Connection, target: Mapping[str, str], *, as_of: datetime, desk: Desk | None = None
     ) -> Facts:
-        """``user``, ``plan``, ``payment`` (the newest paid one, best one that runs, as activations read it)."""
+        """``user``, ``plan``; ``payment``, the newest paid one, best one that runs, and the plan that it ``bought``."""
         del desk
         whose = {"user_id": target["user_id"]}
-        user = connection.execute(named("remediation/activation_user.sql"), whose)
-        plan = connection.execute(named("remediation/plan.sql"), {"plan_id": target["plan_id"]})
         paid = whose | {"tolerance": TOLERANCE, "as_of": as_of}
-        payment = connection.execute(named("remediation/activation_payment.sql"), paid)
+        payment = _first(connection.execute(named("remediation/activation_payment.sql"), paid))
         return {
             "user_id": target["user_id"],
             "plan_id": target["plan_id"],
-            "user": _first(user),
-            "plan": _first(plan),
-            "payment": _first(payment),
+            "user": _first(connection.execute(named("remediation/activation_user.sql"), whose)),
+            "plan": _plan(connection, target["plan_id"]),
+            "payment": payment,
+            "bought": None if payment is None else _plan(connection, payment["plan_id"]),
         }
 
     def stake(self, facts: Facts) -> Money | None:
@@ -70,7 +69,7 @@ class ActivateByHand:
             return f"The user is {user['subscription_status']}: lift that first."
         if user["has_access"] and str(user["subscription_tier"]).lower() == plan["tier"].lower():
             return f"The user already has access on tier {plan['tier']}."
-        return _loss(user, plan, facts["payment"], as_of)
+        return _loss(facts, as_of)
 
     def plan(self, facts: Facts, *, as_of: datetime) -> list[Facts]:
         """Each column of the user that changes, and the event."""
@@ -124,25 +123,29 @@ class ActivateByHand:
         return None
 
 
-def _loss(user: Facts, plan: Facts, payment: Facts | None, as_of: datetime) -> str | None:
-    """What was paid for and runs, on a tier that costs more a day, must not be taken away by a gift."""
+def _loss(facts: Facts, as_of: datetime) -> str | None:
+    """What was paid for and runs must not be taken away by a gift, unless the gift's tier is dearer."""
+    user, plan, payment, bought = facts["user"], facts["plan"], facts["payment"], facts["bought"]
     if payment is None or not user["has_access"] or str(user["subscription_tier"]).lower() != payment["tier"].lower():
         return None
     until = payment["renews_at"]
     if until is not None and datetime.fromisoformat(until) <= as_of:
         return None
-    paid, given = payment["price_a_day"], plan["price_a_day"]
-    dearer = (
-        paid is not None
-        and given is not None
-        and str(payment["price_currency"]).upper() == str(plan["currency"]).upper()
-    )
-    if not dearer or Decimal(given) >= Decimal(paid):
+    known = bought is not None and bought["dearest_day"] is not None and plan["dearest_day"] is not None
+    if (
+        known
+        and bought["currency"] == plan["currency"]
+        and Decimal(plan["dearest_day"]) > Decimal(bought["dearest_day"])
+    ):
         return None
     return (
-        f"Payment {payment['payment_id']} bought tier {payment['tier']} until {until or 'for ever'}, which costs more: "
-        f"tier {plan['tier']} would take it away."
+        f"Payment {payment['payment_id']} bought tier {payment['tier']} until {until or 'for ever'}. "
+        f"Tier {plan['tier']} would take it away: revoke access first, if that is meant."
     )
+
+
+def _plan(connection: Connection, plan_id: str) -> Facts | None:
+    return _first(connection.execute(named("remediation/plan.sql"), {"plan_id": plan_id}))
 
 
 def _first(result: Any) -> Facts | None:

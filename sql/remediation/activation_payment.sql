@@ -38,8 +38,6 @@ SELECT
     n.plan_name,
     n.tier,
     n.period,
-    n.price_a_day,
-    n.price_currency,
     n.evidence_account,
     n.evidence_ref,
     CASE WHEN n.is_known_period THEN n.paid_until END AS renews_at,
