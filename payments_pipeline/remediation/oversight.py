@@ -15,12 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit
-from payments_pipeline.remediation.facts import Facts, jsonable
+from payments_pipeline.remediation.facts import jsonable
 from payments_pipeline.remediation.gate import OPEN, policy_of, stake_of
 from payments_pipeline.remediation.kinds import Order
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish
+from payments_pipeline.remediation.registry import MONEY_KINDS
 
-POLICY_FIELDS = ("mode", "approvals", "max_per_run", "max_per_day")
+POLICY_FIELDS = ("mode", "approvals", "max_per_run", "max_per_day", "expires_after")
 
 
 def named_person(actor: str) -> str:
@@ -119,10 +120,10 @@ def change_policy(
     """Change the policy of a kind, or of one report's actions of that kind; a new one begins as a copy of the kind's.
 
     Args:
-        changes: some of mode, approvals, max_per_run, max_per_day.
+        changes: some of POLICY_FIELDS.
 
     Raises:
-        PermanentError: a field or kind is unknown, or the database refuses a value.
+        PermanentError: a field or kind is unknown, the database refuses a value, or one person alone must not do it.
     """
     unknown = sorted(set(changes) - set(POLICY_FIELDS))
     if unknown or not changes:
@@ -135,11 +136,12 @@ def change_policy(
             if base is None:
                 raise PermanentError(f"There is no policy for {kind}.", where="recon.policies", remedy="Name a kind.")
             values = {name: changes.get(name, base[name]) for name in POLICY_FIELDS}
+            _refuse_without_approval(kind, changes, values)
             stored = key | values | {"at": as_of, "actor": named_person(actor)}
             connection.execute(named("remediation/store_policy.sql"), stored)
             after = _policy_row(connection, key)
-            audit.append(connection, at=as_of, actor=actor, event="policy.changed", reason=kind, before=before,
-                         after=after, details=key)  # fmt: skip
+            audit.append(connection, at=as_of, actor=actor, event="policy.changed", reason=kind,
+                         before=jsonable(before), after=jsonable(after), details=key)  # fmt: skip
     except DBAPIError as error:
         raise PermanentError(
             f"Policy for {kind} can't be so: {str(error.orig).splitlines()[0]}.", where="recon.policies"
@@ -170,10 +172,22 @@ def _approvals(connection: Connection, action_id: int) -> list[Row[Any]]:
     return list(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action_id}))
 
 
-def _policy_row(connection: Connection, key: Mapping[str, str]) -> Facts | None:
+def _refuse_without_approval(kind: str, changes: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Money never changes hands by one person's word: no command makes it so, neither by mode nor by approvals."""
+    if kind not in MONEY_KINDS or not {"mode", "approvals"} & set(changes) or values["mode"] == "off":
+        return
+    if int(values["approvals"]) < 1:
+        raise PermanentError(
+            f"{kind} moves money: it needs one approval at least, whatever its mode.",
+            where="recon.policies",
+            remedy="Leave one approval or two; less is a decision for who may write to the database.",
+        )
+
+
+def _policy_row(connection: Connection, key: Mapping[str, str]) -> dict[str, Any] | None:
     rows = connection.execute(named("remediation/policies.sql")).mappings()
     found = next((row for row in rows if (row["action"], row["report"]) == (key["action"], key["report"])), None)
-    return None if found is None else {name: jsonable(found[name]) for name in (*POLICY_FIELDS, "version")}
+    return None if found is None else {name: found[name] for name in (*POLICY_FIELDS, "version")}
 
 
 def _switch(engine: Engine, is_stopped: bool, actor: str, as_of: datetime, reason: str) -> None:

@@ -115,6 +115,31 @@ def test_one_reports_policy_stands_above_that_of_the_kind(teller: Teller) -> Non
     assert rows == ["no_show_holds verified", "stuck_authorizations proposed"]
 
 
+def test_a_reports_new_policy_has_the_limits_and_the_term_of_the_kinds(teller: Teller) -> None:
+    teller.town.run("UPDATE recon.policies SET expires_after = '2 hours' WHERE action = 'capture_payment'")
+    change(teller.engine, "capture_payment", report="stuck_authorizations", max_per_run=10)
+    intent, action = teller.proposed("capture_payment", amount=3000000, started=True)
+    assert teller.town.run("SELECT expires_at - proposed_at FROM recon.actions") == timedelta(hours=2)
+    assert oversight.approve(teller.engine, action, actor="ann", as_of=AS_OF).state == "proposed"
+    assert oversight.approve(teller.engine, action, actor="bob", as_of=AS_OF).state == "approved"
+    assert "policy allows 25000" in str(teller.apply(action).reason)
+    assert teller.moves(intent) == []
+
+
+@pytest.mark.parametrize("changes", [{"approvals": 0}, {"mode": "auto", "approvals": 0}])
+def test_nobody_alone_takes_the_last_approval_from_what_moves_money(
+    engine: Engine, town: Town, changes: dict[str, object]
+) -> None:
+    for report in ("", "stuck_authorizations"):
+        with pytest.raises(PermanentError, match="one approval at least"):
+            change(engine, "capture_payment", report=report, **changes)
+    assert town.run("SELECT min(approvals) FROM recon.policies WHERE action = 'capture_payment'") == 1
+    change(engine, "capture_payment", mode="off")
+    town.run("UPDATE recon.policies SET approvals = 0 WHERE action = 'capture_payment'")
+    with pytest.raises(PermanentError, match="one approval at least"):
+        change(engine, "capture_payment", mode="auto")
+
+
 def test_policy_changes_are_versioned_and_audited_however_they_are_made(engine: Engine, town: Town) -> None:
     change(engine, mode="propose", max_per_run=7)
     change(engine, report="wrong_tier", approvals=1)
