@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from payments_pipeline.config import load_settings
+from payments_pipeline.core.people import person
 from payments_pipeline.errors import ConfigurationError
 
 actions_app = typer.Typer(
     help="Repairs: look at them, propose, approve, reject, apply; stop them all.", no_args_is_help=True
 )
-Actor = Annotated[str, typer.Option(help="Your name: it stands in the audit trail.")]
+Actor = Annotated[str, typer.Option(help="Your name: it stands in the audit trail.", callback=person)]
 Number = Annotated[int, typer.Argument(help="Number of the action.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
 DryRun = Annotated[bool, typer.Option(help="Say what would change, and change nothing.")]

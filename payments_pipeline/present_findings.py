@@ -16,6 +16,7 @@ from rich.table import Table
 
 from payments_pipeline import triage
 from payments_pipeline.config import Settings
+from payments_pipeline.core.people import person
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.findings import finding_story, live_findings
 from payments_pipeline.notify.outbox import requeue
@@ -86,6 +87,7 @@ def handle(settings: Settings, finding_id: int, act: str, **values: Any) -> str:
     acts: Mapping[str, Callable[..., int | None]] = {
         "acknowledge": triage.acknowledge, "snooze": triage.snooze, "resolve": triage.resolve, "reopen": triage.reopen,
     }  # fmt: skip
+    values["actor"] = person(values["actor"])
     opened = acts[act](get_engine(settings), finding_id, **values)
     said = {"acknowledge": "acknowledged", "snooze": "snoozed", "resolve": "resolved", "reopen": "open again"}[act]
     return f"Finding {finding_id} is {said}" + (f" as finding {opened}." if opened else ".")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from payments_pipeline.core.people import tidy
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError
 from payments_pipeline.remediation.facts import canonical, jsonable
@@ -68,14 +69,14 @@ def append(
     Raises:
         PermanentError: nobody is named as the actor.
     """
-    if not actor.strip():
+    if not (who := tidy(actor)):
         raise PermanentError("An audit row needs an actor.", where=event, remedy="Pass who does it.")
     connection.execute(named("remediation/audit_lock.sql"))
     last = connection.execute(named("remediation/audit_last.sql")).one_or_none()
     row: dict[str, Any] = {
         "audit_id": 1 if last is None else last.audit_id + 1,
         "at": at,
-        "actor": actor,
+        "actor": who,
         "event": event,
         "action_id": action_id,
         "finding_id": finding_id,

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError
 
+from payments_pipeline.core.people import given, person, same
+from payments_pipeline.core.people import named as named_person
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit
@@ -21,18 +23,9 @@ from payments_pipeline.remediation.kinds import Order
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish
 from payments_pipeline.remediation.registry import MONEY_KINDS
 
+__all__ = ["approve", "change_policy", "expire", "locked", "named_person", "reject", "resume", "stop"]
+
 POLICY_FIELDS = ("mode", "approvals", "max_per_run", "max_per_day", "expires_after")
-
-
-def named_person(actor: str) -> str:
-    """Whoever acts must have a name.
-
-    Raises:
-        PermanentError: nobody is named.
-    """
-    if not actor.strip():
-        raise PermanentError("Nobody is named as the actor.", remedy="Pass who proposes, approves or applies.")
-    return actor.strip()
 
 
 def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note: str | None = None) -> ActionResult:
@@ -42,44 +35,44 @@ def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note
         PermanentError: there is no such action, or nobody is named.
         PreconditionError: the proposer approves, somebody approves twice, or it is not open any more.
     """
-    person = named_person(actor)
+    who = person(actor)
     with engine.begin() as connection:
         action = locked(connection, action_id)
         if action.state not in OPEN:
             raise PreconditionError(f"Action {action_id} is {action.state} already.", remedy="Nothing to approve.")
         if action.expires_at is not None and action.expires_at <= as_of:
             raise PreconditionError(f"Action {action_id} was open until {action.expires_at}.", remedy="Propose anew.")
-        given = {row.approver.strip().lower() for row in _approvals(connection, action_id)}
-        _refuse_approver(action, person, given)
-        row = {"action_id": action_id, "approver": person, "at": as_of, "note": note}
+        before = {same(row.approver) for row in _approvals(connection, action_id)}
+        _refuse_approver(action, who, before)
+        row = {"action_id": action_id, "approver": who, "at": as_of, "note": note}
         connection.execute(named("remediation/insert_approval.sql"), row | {"digest": action.precondition_digest})
         needed = policy_of(connection, action).needed(stake_of(action))
-        complete = len(given) + 1 >= needed
+        complete = len(before) + 1 >= needed
         if complete:
             connection.execute(named("remediation/approve_action.sql"), {"action_id": action_id})
         audit.append(
             connection,
             at=as_of,
-            actor=person,
+            actor=who,
             event="action.approved",
             action_id=action_id,
             finding_id=action.finding_id,
             user_ref=action.target.get("user_id"),
             payment_ref=action.target.get("payment_id"),
             reason=note,
-            details={"kind": action.kind, "approvals": len(given) + 1, "needed": needed},
+            details={"kind": action.kind, "approvals": len(before) + 1, "needed": needed},
         )
     state = "approved" if complete else "proposed"
-    return ActionResult(action_id, state, action.effects, f"{len(given) + 1} of {needed} approval(s).")
+    return ActionResult(action_id, state, action.effects, f"{len(before) + 1} of {needed} approval(s).")
 
 
 def reject(engine: Engine, action_id: int, *, actor: str, as_of: datetime, reason: str) -> ActionResult:
     """Decide that an action is not to be carried out.
 
     Raises:
-        PermanentError: there is no such action, or nobody is named. PreconditionError: it is begun or ended.
+        PermanentError: there is no such action, nobody is named, or no reason. PreconditionError: it is begun or ended.
     """
-    order = Order(named_person(actor), as_of, reason)
+    order = Order(person(actor), as_of, given(reason, f"action {action_id}"))
     with engine.begin() as connection:
         action = locked(connection, action_id)
         if action.state not in OPEN:
@@ -104,14 +97,14 @@ def expire(engine: Engine, *, as_of: datetime, actor: str) -> int:
 
 def stop(engine: Engine, *, actor: str, as_of: datetime, reason: str) -> None:
     """Stop all repairs: none begins from now on, and when this returns none is under way."""
-    _switch(engine, True, named_person(actor), as_of, reason)
+    _switch(engine, True, person(actor), as_of, given(reason, "the switch of all repairs"))
     with engine.begin() as connection:
         connection.execute(named("remediation/switch_drain.sql"))
 
 
 def resume(engine: Engine, *, actor: str, as_of: datetime, reason: str) -> None:
     """Let repairs go on."""
-    _switch(engine, False, named_person(actor), as_of, reason)
+    _switch(engine, False, person(actor), as_of, given(reason, "the switch of all repairs"))
 
 
 def change_policy(
@@ -128,7 +121,7 @@ def change_policy(
     unknown = sorted(set(changes) - set(POLICY_FIELDS))
     if unknown or not changes:
         raise PermanentError(f"Not a field of a policy: {unknown}.", remedy=f"One of {', '.join(POLICY_FIELDS)}.")
-    key = {"action": kind, "report": report}
+    key, who = {"action": kind, "report": report}, person(actor)
     try:
         with engine.begin() as connection:
             before = _policy_row(connection, key)
@@ -137,10 +130,10 @@ def change_policy(
                 raise PermanentError(f"There is no policy for {kind}.", where="recon.policies", remedy="Name a kind.")
             values = {name: changes.get(name, base[name]) for name in POLICY_FIELDS}
             _refuse_without_approval(kind, changes, values)
-            stored = key | values | {"at": as_of, "actor": named_person(actor)}
+            stored = key | values | {"at": as_of, "actor": who}
             connection.execute(named("remediation/store_policy.sql"), stored)
             after = _policy_row(connection, key)
-            audit.append(connection, at=as_of, actor=actor, event="policy.changed", reason=kind,
+            audit.append(connection, at=as_of, actor=who, event="policy.changed", reason=kind,
                          before=jsonable(before), after=jsonable(after), details=key)  # fmt: skip
     except DBAPIError as error:
         raise PermanentError(
@@ -160,12 +153,11 @@ def locked(connection: Connection, action_id: int) -> Row[Any]:
     return action
 
 
-def _refuse_approver(action: Row[Any], person: str, given: set[str]) -> None:
-    who = person.lower()
-    if who == action.proposed_by.strip().lower():
-        raise PreconditionError(f"{person} proposed action {action.action_id}.", remedy="Somebody else must approve.")
-    if who in given:
-        raise PreconditionError(f"{person} approved action {action.action_id} already.", remedy="Ask somebody else.")
+def _refuse_approver(action: Row[Any], who: str, before: set[str]) -> None:
+    if same(who) == same(action.proposed_by):
+        raise PreconditionError(f"{who} proposed action {action.action_id}.", remedy="Somebody else must approve.")
+    if same(who) in before:
+        raise PreconditionError(f"{who} approved action {action.action_id} already.", remedy="Ask somebody else.")
 
 
 def _approvals(connection: Connection, action_id: int) -> list[Row[Any]]:

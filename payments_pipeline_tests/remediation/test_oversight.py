@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit, oversight
-from payments_pipeline.remediation.actions import apply, propose
+from payments_pipeline.remediation.actions import apply, propose, propose_target
 from payments_pipeline.remediation.rounds import apply_due, repair
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.remediation.teller import Teller
@@ -50,6 +50,35 @@ def test_two_approvals_are_two_people_and_neither_is_the_proposer(engine: Engine
     assert (summary.verified, town.run("SELECT state FROM recon.actions")) == (1, "verified")
     with pytest.raises(PreconditionError, match="verified"):
         approve("cid")
+
+
+def test_one_person_is_one_however_the_name_is_written(engine: Engine, town: Town) -> None:
+    change(engine, approvals=2)
+    spellings = [
+        ("Anna Meier", "Anna  Meier"), ("Anna Meier", "Anna\u00a0Meier"), ("anna", "an\u200bna"), ("bob", "ＢＯＢ"),
+        ("Strauß", "STRAUSS"), ("José", "Jose\u0301"),
+    ]  # fmt: skip
+    for proposer, other in spellings:
+        _, _, finding = town.gap()
+        (view,) = propose(engine, actor=proposer, as_of=AS_OF, findings=[finding])
+        assert view.action_id is not None
+        with pytest.raises(PreconditionError, match="proposed action"):
+            oversight.approve(engine, view.action_id, actor=other, as_of=AS_OF)
+        with pytest.raises(DBAPIError, match="its proposer"):
+            town.run("INSERT INTO recon.approvals VALUES (:a, :who, now(), 'x')", a=view.action_id, who=other)
+
+
+def test_nobody_acts_under_the_projects_own_name_or_without_a_reason(engine: Engine, town: Town) -> None:
+    action = proposed(engine, town)
+    with pytest.raises(PermanentError, match="calls itself"):
+        oversight.approve(engine, action, actor="Pol\u00adicy ", as_of=AS_OF)
+    for act in (oversight.stop, oversight.resume):
+        with pytest.raises(PermanentError, match="needs a reason"):
+            act(engine, actor="boss", as_of=AS_OF, reason=" \u200b")
+    with pytest.raises(PermanentError, match="needs a reason"):
+        oversight.reject(engine, action, actor="boss", as_of=AS_OF, reason="")
+    with pytest.raises(PermanentError, match="needs a reason"):
+        propose_target(engine, "activate_by_hand", {"user_id": "1", "plan_id": "1"}, actor="a", as_of=AS_OF, reason="")
 
 
 def test_database_itself_refuses_what_the_code_would(engine: Engine, town: Town) -> None:
