@@ -1,16 +1,15 @@
-"""What people do about repairs: approve, reject, let lapse, stop everything, change policy. Each with its audit row.
+"""What people do about repairs: approve, reject, let lapse, stop everything. Each with its audit row.
 
-Belongs here: decisions of people. Does not belong here: carrying an action out (actions.py, effects.py).
+Belongs here: decisions of people. Does not belong here: carrying an action out (actions.py, effects.py),
+changing what policy says (policy_change.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
-from sqlalchemy.exc import DBAPIError
 
 from payments_pipeline.core.people import given, person, same
 from payments_pipeline.core.people import named as named_person
@@ -21,11 +20,9 @@ from payments_pipeline.remediation.facts import jsonable
 from payments_pipeline.remediation.gate import OPEN, policy_of, stake_of
 from payments_pipeline.remediation.kinds import Order
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish
-from payments_pipeline.remediation.registry import MONEY_KINDS
+from payments_pipeline.remediation.policy_change import change_policy
 
 __all__ = ["approve", "change_policy", "expire", "locked", "named_person", "reject", "resume", "stop"]
-
-POLICY_FIELDS = ("mode", "approvals", "max_per_run", "max_per_day", "expires_after")
 
 
 def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note: str | None = None) -> ActionResult:
@@ -107,40 +104,6 @@ def resume(engine: Engine, *, actor: str, as_of: datetime, reason: str) -> None:
     _switch(engine, False, person(actor), as_of, given(reason, "the switch of all repairs"))
 
 
-def change_policy(
-    engine: Engine, kind: str, *, actor: str, as_of: datetime, report: str = "", changes: Mapping[str, Any]
-) -> None:
-    """Change the policy of a kind, or of one report's actions of that kind; a new one begins as a copy of the kind's.
-
-    Args:
-        changes: some of POLICY_FIELDS.
-
-    Raises:
-        PermanentError: a field or kind is unknown, the database refuses a value, or one person alone must not do it.
-    """
-    unknown = sorted(set(changes) - set(POLICY_FIELDS))
-    if unknown or not changes:
-        raise PermanentError(f"Not a field of a policy: {unknown}.", remedy=f"One of {', '.join(POLICY_FIELDS)}.")
-    key, who = {"action": kind, "report": report}, person(actor)
-    try:
-        with engine.begin() as connection:
-            before = _policy_row(connection, key)
-            base = before or _policy_row(connection, key | {"report": ""})
-            if base is None:
-                raise PermanentError(f"There is no policy for {kind}.", where="recon.policies", remedy="Name a kind.")
-            values = {name: changes.get(name, base[name]) for name in POLICY_FIELDS}
-            _refuse_without_approval(kind, changes, values)
-            stored = key | values | {"at": as_of, "actor": who}
-            connection.execute(named("remediation/store_policy.sql"), stored)
-            after = _policy_row(connection, key)
-            audit.append(connection, at=as_of, actor=who, event="policy.changed", reason=kind,
-                         before=jsonable(before), after=jsonable(after), details=key)  # fmt: skip
-    except DBAPIError as error:
-        raise PermanentError(
-            f"Policy for {kind} can't be so: {str(error.orig).splitlines()[0]}.", where="recon.policies"
-        ) from error
-
-
 def locked(connection: Connection, action_id: int) -> Row[Any]:
     """The action's row, locked until the transaction ends.
 
@@ -162,24 +125,6 @@ def _refuse_approver(action: Row[Any], who: str, before: set[str]) -> None:
 
 def _approvals(connection: Connection, action_id: int) -> list[Row[Any]]:
     return list(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action_id}))
-
-
-def _refuse_without_approval(kind: str, changes: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Money never changes hands by one person's word: no command makes it so, neither by mode nor by approvals."""
-    if kind not in MONEY_KINDS or not {"mode", "approvals"} & set(changes) or values["mode"] == "off":
-        return
-    if int(values["approvals"]) < 1:
-        raise PermanentError(
-            f"{kind} moves money: it needs one approval at least, whatever its mode.",
-            where="recon.policies",
-            remedy="Leave one approval or two; less is a decision for who may write to the database.",
-        )
-
-
-def _policy_row(connection: Connection, key: Mapping[str, str]) -> dict[str, Any] | None:
-    rows = connection.execute(named("remediation/policies.sql")).mappings()
-    found = next((row for row in rows if (row["action"], row["report"]) == (key["action"], key["report"])), None)
-    return None if found is None else {name: found[name] for name in (*POLICY_FIELDS, "version")}
 
 
 def _switch(engine: Engine, is_stopped: bool, actor: str, as_of: datetime, reason: str) -> None:
