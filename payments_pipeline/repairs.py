@@ -30,11 +30,18 @@ from payments_pipeline.remediation.recheck import Looker, look_again
 from payments_pipeline.reports import load_reports
 
 FOUND, WELL = 1, 0
+STATES = ("proposed", "approved", "applying", "verified", "failed", "rejected", "expired")
 _WIDE = 140
 
 
 def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> int:
-    """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people."""
+    """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people.
+
+    Raises:
+        ConfigurationError: there is no such state.
+    """
+    if state is not None and state not in STATES:
+        raise ConfigurationError(f"No action is {state!r}.", where="--state", remedy=f"One of {', '.join(STATES)}.")
     rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
     if as_json:
         _console().print_json(json.dumps(rows))
@@ -259,4 +266,5 @@ def _money(row: Mapping[str, Any]) -> str:
 
 
 def _console() -> Console:
-    return Console(width=_WIDE, soft_wrap=True)
+    """Whatever is shown came from outside at some point: brackets and colons are only that."""
+    return Console(width=_WIDE, soft_wrap=True, markup=False, emoji=False)

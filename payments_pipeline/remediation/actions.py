@@ -34,7 +34,7 @@ from payments_pipeline.remediation.facts import Facts, canonical, changes, diges
 from payments_pipeline.remediation.gate import held_back, over_caps, stopped
 from payments_pipeline.remediation.kinds import Order, ProviderKind
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
-from payments_pipeline.remediation.planning import ActionView, Plan, plan_of, plans
+from payments_pipeline.remediation.planning import ActionView, Plan, objection_of, plan_of, plans
 from payments_pipeline.remediation.policy import policies, policy_for
 from payments_pipeline.remediation.registry import KINDS
 from payments_pipeline.remediation.writeback import writeback
@@ -247,7 +247,7 @@ def rehearse(connection: Connection, action: Row[Any], as_of: datetime, desk: De
 
 def _objection(action: Row[Any], facts: Facts, as_of: datetime) -> str | None:
     """Why the world does not ask for this action any more, or not for this one."""
-    if (objection := KINDS[action.kind].check(facts, as_of=as_of)) is not None:
+    if (objection := objection_of(KINDS[action.kind], facts, as_of)) is not None:
         return objection
     if digest(facts) == action.precondition_digest:
         return None

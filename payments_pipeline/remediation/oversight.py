@@ -19,7 +19,7 @@ from payments_pipeline.remediation import audit
 from payments_pipeline.remediation.facts import jsonable
 from payments_pipeline.remediation.gate import OPEN, policy_of, stake_of
 from payments_pipeline.remediation.kinds import Order
-from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish
+from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, whose
 from payments_pipeline.remediation.policy_change import change_policy
 
 __all__ = ["approve", "change_policy", "expire", "locked", "named_person", "reject", "resume", "stop"]
@@ -47,6 +47,7 @@ def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note
         complete = len(before) + 1 >= needed
         if complete:
             connection.execute(named("remediation/approve_action.sql"), {"action_id": action_id})
+        user_ref, payment_ref = whose(action.target, action.precondition)
         audit.append(
             connection,
             at=as_of,
@@ -54,8 +55,8 @@ def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note
             event="action.approved",
             action_id=action_id,
             finding_id=action.finding_id,
-            user_ref=action.target.get("user_id"),
-            payment_ref=action.target.get("payment_id"),
+            user_ref=user_ref,
+            payment_ref=payment_ref,
             reason=note,
             details={"kind": action.kind, "approvals": len(before) + 1, "needed": needed},
         )

@@ -118,3 +118,33 @@ def test_limits_and_terms_are_changed_but_no_second_approval_is_lost(teller: Tel
             say(line, "--limit-run", wrong)
     with pytest.raises(PermanentError, match="stuck_authorizations"):
         say(f"{line} --report stuck_authorisation --max-per-run 3")
+
+
+def test_brackets_in_what_people_write_are_only_brackets(teller: Teller, say: object) -> None:
+    assert callable(say)
+    user, reason = teller.town.user(), r"see [/PROJ-1] \[/red] :bug:"
+    line = f"activate --user {user} --plan {PLANS['month']} --actor ann --no-dry-run --reason"
+    assert say(line, reason)[0] == 0
+    for words in ("actions list --state verified", "actions show 1", f"audit show --user {user}"):
+        assert "[/PROJ-1]" in say(words)[1], words
+    finding = teller.town.finding("[/b]", None, reason=reason)
+    for words in ("findings list", f"findings show {finding}", f"user {user}"):
+        assert "[/b]" in say(words)[1] or words.startswith("user"), words
+
+
+def test_what_is_not_given_or_not_known_is_refused(teller: Teller, say: object) -> None:
+    assert callable(say)
+    user, _, finding = teller.town.gap()
+    refused = [
+        (f"activate --user {user} --plan 3 --actor ann --no-dry-run --reason", "", "needs a reason"),
+        (f"activate --user {user} --plan 3 --actor policy --no-dry-run --reason", "r", "calls itself"),
+        ("actions stop --actor ann --reason", " ", "needs a reason"),
+        ("actions list --state", "bogus", "proposed, approved, applying"),
+        ("outbox requeue", "nosuch", "no channel"),
+        (f"findings snooze {finding} --as kim --until", "9999-12-31T23:59:59-12:00", "not a time"),
+        (f"findings ack {finding} --as", "Policy", "calls itself"),
+    ]
+    for line, word, told in refused:
+        with pytest.raises(PermanentError, match=told):
+            say(line, word)
+    assert teller.town.count("recon.audit_log") == 0

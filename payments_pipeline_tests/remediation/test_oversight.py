@@ -234,6 +234,21 @@ def test_switch_between_intent_and_call_keeps_the_call_from_being_made(teller: T
     assert teller.moves(intent) == [("capture", 8000)]
 
 
+def test_turns_that_were_stopped_before_any_call_are_no_attempts(teller: Teller) -> None:
+    teller.town.run("UPDATE recon.policies SET approvals = 0 WHERE action = 'capture_payment'")
+    intent, action = teller.proposed("capture_payment", started=True)
+
+    def step(name: str) -> None:
+        if name == "claimed":
+            oversight.stop(teller.engine, actor="boss", as_of=AS_OF, reason="wait")
+
+    for _ in range(6):
+        assert teller.apply(action, step=step).state == "applying"
+        oversight.resume(teller.engine, actor="boss", as_of=AS_OF, reason="go on")
+        teller.lease_over()
+    assert (teller.apply(action).state, teller.moves(intent)) == ("verified", [("capture", 8000)])
+
+
 def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
