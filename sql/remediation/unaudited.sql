@@ -1,4 +1,4 @@
--- Actions that count as done and left no trace of it: their row of the trail was cut off, or they were never made by us.
+-- Actions that count as done and left no trace of it: their row was cut off, or they were never made by us.
 SELECT a.action_id
 FROM recon.actions AS a
 WHERE
