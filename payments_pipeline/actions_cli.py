@@ -5,20 +5,24 @@ Belongs here: arguments. Does not belong here: any decision. Exit codes as in cl
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated
 
 import typer
 
 from payments_pipeline.config import load_settings
+from payments_pipeline.core.people import person
 from payments_pipeline.errors import ConfigurationError
 
 actions_app = typer.Typer(
     help="Repairs: look at them, propose, approve, reject, apply; stop them all.", no_args_is_help=True
 )
-Actor = Annotated[str, typer.Option(help="Your name: it stands in the audit trail.")]
+Actor = Annotated[str, typer.Option(help="Your name: it stands in the audit trail.", callback=person)]
 Number = Annotated[int, typer.Argument(help="Number of the action.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
+SUM = 'e.g. "USD 500"; may be given several times, for several currencies'
+MOST = Decimal(10) ** 15
 DryRun = Annotated[bool, typer.Option(help="Say what would change, and change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -105,14 +109,31 @@ def change_policy(  # noqa: PLR0917  (typer's options)
     approvals: Annotated[int | None, typer.Option(min=0, max=2, help="How many people must agree.")] = None,
     max_per_run: Annotated[int | None, typer.Option(min=0, help="At most so many a run.")] = None,
     max_per_day: Annotated[int | None, typer.Option(min=0, help="At most so many a day (UTC).")] = None,
+    limit_run: Annotated[list[str] | None, typer.Option(help=f"At most this sum a run, {SUM}.", metavar="SUM")] = None,
+    limit_day: Annotated[list[str] | None, typer.Option(help=f"At most this sum a day, {SUM}.", metavar="SUM")] = None,
+    second_above: Annotated[
+        list[str] | None, typer.Option(help=f"Above this sum two people must agree, {SUM}.", metavar="SUM")
+    ] = None,
+    expires_hours: Annotated[
+        int | None, typer.Option(min=1, max=8760, help="A proposal nobody takes up lapses after so many hours.")
+    ] = None,
 ) -> None:
     """Change a policy; what you do not name stays. The change is kept and audited."""
     from payments_pipeline.repairs import run_policy
 
     changes = {"mode": mode, "approvals": approvals, "max_per_run": max_per_run, "max_per_day": max_per_day}
+    term = {"expires_after": None if expires_hours is None else timedelta(hours=expires_hours)}
+    limits: dict[str, dict[str, Decimal]] = {}
+    named = {"max_amount_per_run": limit_run, "max_amount_per_day": limit_day, "second_approval_above": second_above}
+    for field, words in named.items():
+        for word in words or ():
+            currency, amount = _sum(word)
+            limits.setdefault(currency, {})[field] = amount
     raise typer.Exit(
-        run_policy(load_settings(), kind, report=report, changes=changes, actor=actor, as_of=_now())
-    )  # fmt: skip
+        run_policy(
+            load_settings(), kind, report=report, changes=changes | term, limits=limits, actor=actor, as_of=_now()
+        )
+    )
 
 
 @actions_app.command("stop")
@@ -152,6 +173,18 @@ def activate(
             load_settings(), user=user, plan=plan, actor=actor, as_of=_now(), reason=reason, dry_run=dry_run
         )
     )  # fmt: skip
+
+
+def _sum(word: str) -> tuple[str, Decimal]:
+    currency, _, amount = word.strip().partition(" ")
+    try:
+        number = Decimal(amount.strip())
+        usable = currency.isascii() and currency.isalnum() and number.is_finite() and 0 <= number < MOST
+    except ArithmeticError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"{word!r} is not a sum.", where="SUM", remedy='Write it as "USD 500".')
+    return currency.upper(), number
 
 
 def _pair(word: str) -> tuple[str, str]:

@@ -148,17 +148,22 @@ def db_url() -> None:
 
 
 @audit_app.command("verify")
-def audit_verify() -> None:
-    """Prove the audit trail: no row was changed, put in or taken out. Exits with 1 when it is broken."""
+def audit_verify(
+    head: Annotated[str | None, typer.Option(help="The head that was noted before.", metavar="HASH")] = None,
+) -> None:
+    """Recompute the audit trail's hashes, and look for repairs without a row. Exits with 1 when something is wrong.
+
+    Rows cut off at its end, and a trail written anew from some row on, show for certain only against a noted head.
+    """
     from payments_pipeline.db.engine import get_engine
     from payments_pipeline.remediation.audit import verify
 
     with get_engine(load_settings()).connect() as connection:
-        checked = verify(connection)
-    if checked.broken_at is not None:
-        _say(f"BROKEN at row {checked.broken_at}; {checked.rows} rows before it are whole.")
+        checked = verify(connection, head=head)
+    if checked.trouble is not None:
+        _say(checked.trouble)
         raise typer.Exit(1)
-    _say(f"{checked.rows} rows are whole. Note the head elsewhere, to notice rows cut off later: {checked.head}")
+    _say(f"{checked.rows} rows are whole. Note the head elsewhere, for --head: {checked.head}")
 
 
 @audit_app.command("show")
@@ -380,11 +385,11 @@ def _time(value: str | None) -> datetime | None:
 def _moment(value: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ConfigurationError(
             f"{value!r} is not a time.", where=option, remedy="Write it as 2026-11-01T12:00:00Z."
         ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

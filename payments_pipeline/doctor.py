@@ -55,7 +55,7 @@ class Line:
 
 def run_doctor(settings: Settings, *, now: datetime, post: bool, as_json: bool) -> int:
     """Examine everything and show it, as it comes; returns 1 when a line is a warning or failed, else 0."""
-    console, lines = Console(soft_wrap=True, highlight=False), []
+    console, lines = Console(soft_wrap=True, highlight=False, emoji=False), []
     for line in examine(settings, now=now, post=post):
         lines.append(line)
         if as_json:

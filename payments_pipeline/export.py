@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from payments_pipeline.config import Settings
@@ -54,7 +55,7 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
     for form, file in wanted.items():
         _write(form, file, report, rows)
     if not wanted:
-        _show(Console(), report, rows, as_of)
+        _show(Console(emoji=False), report, rows, as_of)
     return len(rows)
 
 
@@ -124,9 +125,7 @@ def _show(console: Console, report: Report, rows: Rows, as_of: datetime) -> None
         table.add_column(name, overflow="fold")
     for row in rows[:SHOWN_ROWS]:
         cells = ["" if row[name] is None else str(_plain(row[name])) for name in columns[1:]]
-        table.add_row(
-            f"[{COLOURS[row['severity']]}]{row['severity']}[/]", *(cell.replace("[", "\\[") for cell in cells)
-        )
+        table.add_row(f"[{COLOURS[row['severity']]}]{row['severity']}[/]", *(escape(cell) for cell in cells))
     console.print(table)
     if len(rows) > SHOWN_ROWS:
         console.print(f"... and {len(rows) - SHOWN_ROWS} more; --csv, --json and --parquet write them all.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import Connection
@@ -123,7 +124,7 @@ def _show_readings(console: Console, readings: Sequence[Reading]) -> None:
     for one in readings:
         state = "[green]complete[/]" if one.complete else "[red]incomplete[/]"
         numbers = (f"{one.done}/{one.total}", str(one.objects), str(one.rows_written), str(one.rejected))
-        table.add_row(one.label, one.resource, state, *numbers)
+        table.add_row(escape(one.label), one.resource, state, *numbers)
     console.print(table)
     for one in readings:
         if one.problem is not None:
@@ -170,7 +171,7 @@ def _show_standings(console: Console, lines: Sequence[Mapping[str, Any]]) -> Non
     for (provider, account, mode), own in groupby(
         lines, key=lambda line: (line["provider"], line.get("account", ""), line.get("mode", ""))
     ):
-        table = Table(title=f"{provider} {account} {mode}".rstrip(), title_justify="left")
+        table = Table(title=escape(f"{provider} {account} {mode}".rstrip()), title_justify="left")
         for column in ("resource", "state", "newest", "covered", "gaps", "objects", "missed", "watermark"):
             table.add_column(column, justify="right" if column in {"gaps", "objects", "missed"} else "left")
         for line in own:

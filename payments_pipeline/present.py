@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
@@ -35,7 +36,7 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     Returns:
         0 nothing open, 1 findings are open, 2 a configured provider could not be read in full.
     """
-    console = Console()
+    console = Console(emoji=False)
     engine = get_engine(settings)
     upgrade(engine, settings.contract_dir)
     with local_runs(settings, as_of) as runs:
@@ -115,8 +116,8 @@ def show_coverage(console: Console, lines: Sequence[Mapping[str, Any]]) -> None:
         colour = {"complete": "green", "not configured": "dim"}.get(line["state"], "red")
         numbers = [str(line.get(name, "")) for name in ("pages", "objects", "rows_written")]
         state = f"[{colour}]{line['state']}[/]"
-        names = (line["provider"], *([line.get("account", "")] if several else []), line["resource"])
-        table.add_row(*names, state, line.get("mode", ""), *numbers, line.get("error") or "")
+        names = (line["provider"], *([escape(line.get("account", ""))] if several else []), line["resource"])
+        table.add_row(*names, state, line.get("mode", ""), *numbers, escape(line.get("error") or ""))
     console.print(table)
 
 
@@ -129,7 +130,7 @@ def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> 
         severities = ", ".join(
             f"[{COLOURS[level]}]{number} {level}[/]" for level, number in line["by_severity"].items()
         )
-        risk = ", ".join(f"{amount} {currency}" for currency, amount in line["amount_at_risk"].items())
+        risk = ", ".join(escape(f"{amount} {currency}") for currency, amount in line["amount_at_risk"].items())
         table.add_row(name, str(line["rows"]), severities or "[green]none[/]", risk)
     console.print(table)
 

@@ -12,12 +12,16 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from payments_pipeline import triage
 from payments_pipeline.config import Settings
+from payments_pipeline.core.people import person
 from payments_pipeline.db.engine import get_engine
+from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.findings import finding_story, live_findings
+from payments_pipeline.notify.channels import build_channels
 from payments_pipeline.notify.outbox import requeue
 
 _COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
@@ -36,11 +40,11 @@ def show_list(settings: Settings, *, report: str | None, limit: int, as_json: bo
     for one in found:
         amount = f"{one.amount:f} {one.currency or ''}" if one.amount is not None else ""
         table.add_row(
-            str(one.finding_id), one.report, f"[{_COLOURS[one.severity]}]{one.severity}[/]", one.status,
-            one.user_ref or "", amount, f"{one.opened_at:%Y-%m-%d %H:%M}", str(one.times_seen),
+            str(one.finding_id), _plain(one.report), f"[{_COLOURS[one.severity]}]{one.severity}[/]", one.status,
+            _plain(one.user_ref), _plain(amount), f"{one.opened_at:%Y-%m-%d %H:%M}", str(one.times_seen),
             _plain(one.evidence.get("reason") or ""),
         )  # fmt: skip
-    Console().print(table)
+    Console(emoji=False).print(table)
     return 1 if found else 0
 
 
@@ -55,9 +59,9 @@ def show_story(settings: Settings, finding_id: int, *, as_json: bool) -> None:
     if as_json:
         _write(asdict(story))
         return
-    console, finding = Console(), story.finding
+    console, finding = Console(emoji=False), story.finding
     console.print(
-        f"[bold]Finding {finding['finding_id']}[/]: {finding['report']}, episode {finding['episode']}, "
+        f"[bold]Finding {finding['finding_id']}[/]: {_plain(finding['report'])}, episode {finding['episode']}, "
         f"[{_COLOURS[finding['severity']]}]{finding['severity']}[/], {finding['status']}; opened "
         f"{finding['opened_at']:%Y-%m-%d %H:%M:%S}, last seen {finding['last_seen_at']:%Y-%m-%d %H:%M:%S} UTC, "
         f"{finding['times_seen']} times"
@@ -86,14 +90,23 @@ def handle(settings: Settings, finding_id: int, act: str, **values: Any) -> str:
     acts: Mapping[str, Callable[..., int | None]] = {
         "acknowledge": triage.acknowledge, "snooze": triage.snooze, "resolve": triage.resolve, "reopen": triage.reopen,
     }  # fmt: skip
+    values["actor"] = person(values["actor"])
     opened = acts[act](get_engine(settings), finding_id, **values)
     said = {"acknowledge": "acknowledged", "snooze": "snoozed", "resolve": "resolved", "reopen": "open again"}[act]
     return f"Finding {finding_id} is {said}" + (f" as finding {opened}." if opened else ".")
 
 
 def requeue_channel(settings: Settings, channel: str, *, at: datetime) -> str:
-    """Give the messages of a channel that were given up another life."""
-    number = requeue(get_engine(settings), channel, clock=lambda: at)
+    """Give the messages of a channel that were given up another life.
+
+    Raises:
+        ConfigurationError: the channel is not configured, and none of its messages was given up.
+    """
+    number, known = requeue(get_engine(settings), channel, clock=lambda: at), build_channels(settings)
+    if not number and channel not in known:
+        raise ConfigurationError(
+            f"There is no channel {channel!r}.", where="CHANNEL", remedy=f"Configured: {', '.join(known) or 'none'}."
+        )
     return f"{number} messages to {channel} will be sent again."
 
 
@@ -123,7 +136,7 @@ def _plain(value: Any) -> str:
     if value is None:
         return ""
     text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
-    return text.replace("[", "\\[")
+    return escape(text)
 
 
 def _write(value: Any) -> None:

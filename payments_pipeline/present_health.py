@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import orjson
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -74,8 +75,10 @@ def _table(found: list[Look]) -> None:
         if not one.amiss:
             table.add_row(one.name, "", "well", style="green")
         for key, what in sorted(one.amiss.items()):
-            table.add_row(one.name, what.severity, f"{key}: {what.evidence.get('reason', 'amiss')}", style="red")
-    Console().print(table)
+            table.add_row(
+                one.name, what.severity, escape(f"{key}: {what.evidence.get('reason', 'amiss')}"), style="red"
+            )
+    Console(emoji=False).print(table)
 
 
 def _write(answer: dict[str, Any]) -> None:

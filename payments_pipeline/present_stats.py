@@ -26,7 +26,7 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
     Raises:
         ConfigurationError: there is no such statistic.
     """
-    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), Console(), {}
+    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), Console(emoji=False), {}
     with get_engine(settings).connect() as connection:
         require_current(connection)
         for stat in stats:

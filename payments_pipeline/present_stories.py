@@ -53,7 +53,7 @@ def show_payment(settings: Settings, word: str, *, as_json: bool) -> int:
 
 
 def _show(story: Story, *, as_json: bool) -> int:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, emoji=False)
     if as_json:
         moments = [asdict(moment) for moment in timeline(story)]
         console.out(json.dumps(asdict(story) | {"timeline": moments}, default=_jsonable, indent=2))

@@ -74,7 +74,7 @@ def run_check(settings: Settings, *, now: datetime, as_json: bool) -> int:
     if as_json:
         print_json(found.as_json())
     else:
-        Console().print(_laid_out(found))
+        Console(emoji=False).print(_laid_out(found))
     return 1 if found.found else 0
 
 
@@ -89,7 +89,7 @@ def run_watch(
         every: seconds between looks.
         rounds: stop after so many; None: until interrupted.
     """
-    engine, reports, console = get_engine(settings), load_reports(), Console()
+    engine, reports, console = get_engine(settings), load_reports(), Console(emoji=False)
     found, seen = False, 0
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
@@ -167,7 +167,7 @@ def _gaps_table(found: QuickLook) -> Table:
         )
         table.add_row(
             escape(f"{row['user_id']} {row['username'] or ''}"), escape(str(row["plan"] or "unknown")),
-            f"{row['amount']:f} {row['currency']}" if row["amount"] is not None else "", paid,
+            escape(f"{row['amount']:f} {row['currency']}") if row["amount"] is not None else "", paid,
             escape(str(row["reason"] or "")),
         )  # fmt: skip
     return table

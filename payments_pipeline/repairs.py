@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 from rich.console import Console
@@ -18,21 +19,29 @@ from sqlalchemy import Engine
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PaymentsPipelineError, PermanentError
+from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, PermanentError
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import oversight
 from payments_pipeline.remediation.actions import apply, propose_target
 from payments_pipeline.remediation.facts import jsonable
+from payments_pipeline.remediation.policy_change import Limits, change_policy
 from payments_pipeline.remediation.recheck import Looker, look_again
 from payments_pipeline.reports import load_reports
 
 FOUND, WELL = 1, 0
+STATES = ("proposed", "approved", "applying", "verified", "failed", "rejected", "expired")
 _WIDE = 140
 
 
 def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> int:
-    """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people."""
+    """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people.
+
+    Raises:
+        ConfigurationError: there is no such state.
+    """
+    if state is not None and state not in STATES:
+        raise ConfigurationError(f"No action is {state!r}.", where="--state", remedy=f"One of {', '.join(STATES)}.")
     rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
     if as_json:
         _console().print_json(json.dumps(rows))
@@ -124,27 +133,57 @@ def _look_again(
 
 def run_policies(settings: Settings, *, as_json: bool) -> int:
     """Every policy that is in force."""
-    rows = _rows(get_engine(settings), "remediation/policies.sql")
+    engine = get_engine(settings)
+    rows = _rows(engine, "remediation/policies.sql")
+    limits = _rows(engine, "remediation/policy_limits.sql")
+    for row in rows:
+        row["limits"] = [
+            {name: value for name, value in one.items() if name not in {"action", "report"}}
+            for one in limits
+            if (one["action"], one["report"]) == (row["action"], row["report"])
+        ]
     if as_json:
         _console().print_json(json.dumps(rows))
         return WELL
-    table = Table("repair", "report", "mode", "approvals", "a run", "a day", "lapses after", "version")
+    table = Table(
+        "repair", "report", "mode", "approvals", "a run", "a day", "lapses after", "version", "sums: run, day, second"
+    )
     for row in rows:
         table.add_row(
             row["action"], row["report"] or "every other", row["mode"], str(row["approvals"]), str(row["max_per_run"]),
             "" if row["max_per_day"] is None else str(row["max_per_day"]), row["expires_after"], str(row["version"]),
+            "; ".join(_limit(one) for one in row["limits"]),
         )  # fmt: skip
     _console().print(table)
     return WELL
 
 
 def run_policy(
-    settings: Settings, kind: str, *, report: str, changes: Mapping[str, Any], actor: str, as_of: datetime
+    settings: Settings,
+    kind: str,
+    *,
+    report: str,
+    changes: Mapping[str, Any],
+    limits: Limits,
+    actor: str,
+    as_of: datetime,
 ) -> int:
-    """Change a policy; what is not named stays."""
+    """Change a policy; what is not named stays.
+
+    Raises:
+        ConfigurationError: there is no such report. PermanentError: as `change_policy`.
+    """
+    if report and report not in (known := load_reports()):
+        close = ", ".join(get_close_matches(report, known, n=5, cutoff=0.4)) or "one that docs/reports.md names"
+        raise ConfigurationError(f"There is no report {report!r}.", where="--report", remedy=f"Perhaps {close}.")
     wanted = {name: value for name, value in changes.items() if value is not None}
-    oversight.change_policy(get_engine(settings), kind, actor=actor, as_of=as_of, report=report, changes=wanted)
-    _console().print(f"Policy for {kind} is changed: {_words(wanted)}.", highlight=False)
+    change_policy(
+        get_engine(settings), kind, actor=actor, as_of=as_of, report=report, changes=wanted, limits=limits
+    )  # fmt: skip
+    said = _words(
+        wanted | {f"{currency} {field}": sum_ for currency, one in limits.items() for field, sum_ in one.items()}
+    )
+    _console().print(f"Policy for {kind} is changed: {said}.", highlight=False)
     return WELL
 
 
@@ -217,9 +256,15 @@ def _words(target: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in target.items())
 
 
+def _limit(one: Mapping[str, Any]) -> str:
+    sums = (one["max_amount_per_run"], one["max_amount_per_day"], one["second_approval_above"])
+    return f"{one['currency']} {', '.join('none' if each is None else str(each) for each in sums)}"
+
+
 def _money(row: Mapping[str, Any]) -> str:
     return "" if row["amount"] is None else f"{row['amount']} {row['currency']}"
 
 
 def _console() -> Console:
-    return Console(width=_WIDE, soft_wrap=True)
+    """Whatever is shown came from outside at some point: brackets and colons are only that."""
+    return Console(width=_WIDE, soft_wrap=True, markup=False, emoji=False)

@@ -13,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from payments_pipeline.core.people import given
+from payments_pipeline.core.people import named as named_actor
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.findings.lifecycle import known_frame, lock
@@ -55,7 +57,12 @@ def snooze_in(
 
 def resolve_in(connection: Connection, finding_id: int, *, actor: str, reason: str, at: datetime) -> Handled:
     """See `triage.resolve`."""
-    values = {"finding_id": finding_id, "actor": _named(actor), "reason": _given(reason, finding_id), "at": at}
+    values = {
+        "finding_id": finding_id,
+        "actor": named_actor(actor),
+        "reason": given(reason, f"finding {finding_id}"),
+        "at": at,
+    }
     before = _live(connection, finding_id, "resolved")
     after = connection.execute(named("findings/resolve_by_person.sql"), values).one()
     _tell(connection, after, finding_id, "resolved", at)
@@ -64,7 +71,12 @@ def resolve_in(connection: Connection, finding_id: int, *, actor: str, reason: s
 
 def reopen_in(connection: Connection, finding_id: int, *, actor: str, reason: str, at: datetime) -> Handled:
     """See `triage.reopen`."""
-    values = {"finding_id": finding_id, "actor": _named(actor), "reason": _given(reason, finding_id), "at": at}
+    values = {
+        "finding_id": finding_id,
+        "actor": named_actor(actor),
+        "reason": given(reason, f"finding {finding_id}"),
+        "at": at,
+    }
     before = _known(connection, finding_id)
     opened = connection.execute(named("findings/reopen_by_person.sql"), values).one_or_none()
     if opened is None:
@@ -81,7 +93,7 @@ def _handle(
     connection: Connection, finding_id: int, status: str, *, actor: str, reason: str | None, at: datetime,
     until: datetime | None,
 ) -> Handled:  # fmt: skip
-    values = {"finding_id": finding_id, "actor": _named(actor), "reason": reason, "at": at}
+    values = {"finding_id": finding_id, "actor": named_actor(actor), "reason": reason, "at": at}
     before = _live(connection, finding_id, status)
     after = connection.execute(named("findings/handle.sql"), values | {"status": status, "until": until}).one()
     _tell(connection, after, finding_id, status, at)
@@ -111,15 +123,3 @@ def _known(connection: Connection, finding_id: int) -> Row[Any]:
 def _tell(connection: Connection, finding: Row[Any], finding_id: int, kind: str, at: datetime) -> None:
     frame = known_frame(connection, finding.report)
     Teller(connection, finding.report, frame, at).handled(finding_id, kind)
-
-
-def _named(actor: str) -> str:
-    if not actor.strip():
-        raise PermanentError("Nobody is named as the one who does it.", where="actor", remedy="Pass who does it.")
-    return actor
-
-
-def _given(reason: str, finding_id: int) -> str:
-    if not reason.strip():
-        raise PermanentError("It needs a reason.", where=f"finding {finding_id}", remedy="Say why.")
-    return reason

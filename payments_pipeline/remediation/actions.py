@@ -18,6 +18,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import OperationalError, StatementError
 
+from payments_pipeline.core.people import given
+from payments_pipeline.core.people import named as named_actor
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import (
     ConfigurationError,
@@ -32,8 +34,7 @@ from payments_pipeline.remediation.facts import Facts, canonical, changes, diges
 from payments_pipeline.remediation.gate import held_back, over_caps, overtaken, stopped
 from payments_pipeline.remediation.kinds import Order, ProviderKind
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
-from payments_pipeline.remediation.oversight import named_person
-from payments_pipeline.remediation.planning import ActionView, Plan, plan_of, plans
+from payments_pipeline.remediation.planning import ActionView, Plan, objection_of, plan_of, plans
 from payments_pipeline.remediation.policy import policies, policy_for
 from payments_pipeline.remediation.registry import KINDS
 from payments_pipeline.remediation.writeback import writeback
@@ -61,7 +62,7 @@ def propose(
         The live action of each such finding, new or there already. Proposing twice changes nothing.
     """
     return [
-        view for view in propose_all(engine, named_person(actor), as_of, findings, desk) if view.action_id is not None
+        view for view in propose_all(engine, named_actor(actor), as_of, findings, desk) if view.action_id is not None
     ]
 
 
@@ -89,7 +90,8 @@ def propose_target(
         The proposal; or one that is rejected, not stored, with the reason why it is not due.
 
     Raises:
-        PermanentError: the kind is unknown or off, nothing usable is named as the target, or nobody as the actor.
+        PermanentError: the kind is unknown or off, nothing usable is named as the target, nobody as the actor, or no
+            reason.
     """
     found = KINDS.get(kind)
     chosen = None if found is None else found.target(target)
@@ -97,7 +99,7 @@ def propose_target(
         raise PermanentError(
             f"No repair {kind} of {dict(target)}.", remedy=f"Kinds: {', '.join(sorted(KINDS))}; name its target."
         )
-    order = Order(named_person(actor), as_of, reason)
+    order = Order(named_actor(actor), as_of, given(reason, kind))
     with engine.begin() as connection:
         if dry_run:
             connection.execute(named("remediation/read_only.sql"))
@@ -108,7 +110,7 @@ def propose_target(
                 f"Policy for {kind} is off.", where="recon.policies", remedy="Change the policy first."
             )
         plan = plan_of(
-            connection, found, chosen, as_of=as_of, reason=f"{order.actor}: {reason}", desk=desk,
+            connection, found, chosen, as_of=as_of, reason=f"{order.actor}: {order.reason}", desk=desk,
             finding_id=finding_id, report=report,
         )  # fmt: skip
         if dry_run or plan.facts is None:
@@ -152,7 +154,7 @@ def apply(
             if desk is None:
                 raise ConfigurationError(NO_DESK, where=kind.name, remedy="Configure the provider's key.")
             statements = partial(writeback, contract_dir=contract_dir)
-            return carry_out(Job(engine, action_id, kind, desk, named_person(actor), as_of, statements, step))
+            return carry_out(Job(engine, action_id, kind, desk, named_actor(actor), as_of, statements, step))
         with engine.begin() as connection:
             if dry_run:
                 connection.execute(named("remediation/read_only.sql"))
@@ -165,7 +167,7 @@ def apply(
                 return ActionResult(action_id, action.state, action.effects, halted, dry_run)
             if dry_run:
                 return rehearse(connection, action, as_of, desk)
-            return _apply(connection, action, _order(action, named_person(actor), as_of), contract_dir, desk)
+            return _apply(connection, action, _order(action, named_actor(actor), as_of), contract_dir, desk)
     except OperationalError as error:
         raise TransientError(
             f"The database did not let us apply it: {_first_line(error)}.",
@@ -253,7 +255,7 @@ def rehearse(connection: Connection, action: Row[Any], as_of: datetime, desk: De
 
 def _objection(action: Row[Any], facts: Facts, as_of: datetime) -> str | None:
     """Why the world does not ask for this action any more, or not for this one."""
-    if (objection := KINDS[action.kind].check(facts, as_of=as_of)) is not None:
+    if (objection := objection_of(KINDS[action.kind], facts, as_of)) is not None:
         return objection
     if digest(facts) == action.precondition_digest:
         return None

@@ -1,7 +1,8 @@
 """The audit trail: who did what to whom, and why; appended, never changed, each row with the hash of the one before.
 
 Belongs here: adding a row, and proving the chain. Does not belong here: deciding what is worth a row. The chain shows
-any row that was changed, put in or taken out; rows cut off at its end show only against a `head` noted elsewhere.
+any row that was changed, put in or taken out by somebody who did not compute all later hashes anew. Rows cut off at its
+end, and a chain computed anew, show only against a `head` noted elsewhere, or where a repair is left without its row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from payments_pipeline.core.people import tidy
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError
 from payments_pipeline.remediation.facts import canonical, jsonable
@@ -34,11 +36,26 @@ class AuditCheck:
         rows: rows that were read and found in order.
         broken_at: audit_id of the first row that does not fit; None when all fit.
         head: hash of the last row that fits, to be noted outside this database.
+        unaudited: repairs that count as verified and have no row that says so; at most 20.
+        noted: whether the head that was noted before is the hash of one of the rows; None: none was given.
     """
 
     rows: int
     broken_at: int | None
     head: str
+    unaudited: tuple[int, ...] = ()
+    noted: bool | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong, in words; None when nothing is."""
+        if self.broken_at is not None:
+            return f"BROKEN at row {self.broken_at}; {self.rows} rows before it are whole."
+        if self.noted is False:
+            return "CUT OFF OR WRITTEN ANEW: no row has the noted head."
+        if self.unaudited:
+            return f"ROWS ARE MISSING: nothing tells of the verified actions {', '.join(map(str, self.unaudited))}."
+        return None
 
 
 def append(
@@ -68,14 +85,14 @@ def append(
     Raises:
         PermanentError: nobody is named as the actor.
     """
-    if not actor.strip():
+    if not (who := tidy(actor)):
         raise PermanentError("An audit row needs an actor.", where=event, remedy="Pass who does it.")
     connection.execute(named("remediation/audit_lock.sql"))
     last = connection.execute(named("remediation/audit_last.sql")).one_or_none()
     row: dict[str, Any] = {
         "audit_id": 1 if last is None else last.audit_id + 1,
         "at": at,
-        "actor": actor,
+        "actor": who,
         "event": event,
         "action_id": action_id,
         "finding_id": finding_id,
@@ -94,18 +111,26 @@ def append(
     return int(row["audit_id"])
 
 
-def verify(connection: Connection) -> AuditCheck:
-    """Recompute the chain from its first row; memory stays flat however long it is."""
+def verify(connection: Connection, *, head: str | None = None) -> AuditCheck:
+    """Recompute the chain from its first row; memory stays flat however long it is.
+
+    Args:
+        head: as noted before; rows may have followed it since.
+    """
     previous, rows = GENESIS, 0
+    wanted = None if head is None else head.strip().lower()
+    noted = None if wanted is None else wanted == GENESIS
+    unaudited = tuple(connection.execute(named("remediation/unaudited.sql")).scalars())
     statement = named("remediation/audit_chain.sql").execution_options(stream_results=True, yield_per=1000)
     with connection.execute(statement) as links:
         for record in links.mappings():
             link = dict(record)
             fits = link["audit_id"] == rows + 1 and link["previous_hash"] == previous
             if not fits or link["hash"] != _hash(previous, link):
-                return AuditCheck(rows, int(link["audit_id"]), previous)
+                return AuditCheck(rows, int(link["audit_id"]), previous, unaudited, noted)
             previous, rows = link["hash"], rows + 1
-    return AuditCheck(rows, None, previous)
+            noted = noted if wanted is None else noted or previous == wanted
+    return AuditCheck(rows, None, previous, unaudited, noted)
 
 
 def _hash(previous: str, row: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -130,11 +130,8 @@ class CapturePayment:
 def _wanted(facts: Facts) -> Money:
     """The sum to capture. An amount that is none gives the whole, and `_wrong_sum` the reason against it."""
     whole = holds.held(facts)
-    part = facts["capture_amount"]
-    try:
-        return whole if part is None else Money(Decimal(part), whole.currency)
-    except InvalidOperation:
-        return whole
+    part = None if facts["capture_amount"] is None else holds.sum_of(facts["capture_amount"])
+    return whole if part is None else Money(part, whole.currency)
 
 
 def _expired(facts: Facts, as_of: datetime) -> str | None:
@@ -169,9 +166,9 @@ def _wrong_sum(facts: Facts) -> str | None:
     wanted = _wanted(facts)
     if part is not None:
         try:
-            fits = 0 < Decimal(part) <= whole.amount
+            fits = holds.sum_of(part) is not None and 0 < wanted.amount <= whole.amount
             to_stripe(wanted.amount, wanted.currency)
-        except (InvalidOperation, MalformedObjectError):
+        except MalformedObjectError:
             fits = False
         if not fits:
             return f"{part} can't be captured of {whole.amount} {whole.currency}."

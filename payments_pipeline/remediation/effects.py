@@ -44,7 +44,7 @@ from payments_pipeline.remediation.kinds import Order, ProviderKind
 from payments_pipeline.remediation.lease import call_seconds, new_intent, request_of
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, record
 from payments_pipeline.remediation.oversight import locked
-from payments_pipeline.remediation.planning import view_of
+from payments_pipeline.remediation.planning import objection_of, view_of
 
 HOPELESS = (MalformedObjectError, ResponseError)
 """The other side answers, but nothing that can be read: asking again helps only if it changes."""
@@ -260,15 +260,15 @@ def _unreadable(connection: Connection, job: Job, action: Row[Any], error: Perma
 def _unclear(
     connection: Connection, job: Job, action: Row[Any], intent: Facts, reason: str, *, seconds: float
 ) -> ActionResult:
-    row = {"action_id": action.action_id, "intent": canonical(intent), "seconds": seconds}
+    row = {"action_id": action.action_id, "intent": canonical(intent), "seconds": seconds, "unasked": 0}
     connection.execute(named("remediation/note_attempt.sql"), row | {"result": canonical({"unclear": reason})})
     view = replace(view_of(action), state="unclear", reason=reason)
-    record(connection, view, job.order(action), before={}, after=None, provider=intent)
+    record(connection, view, job.order(action), before={}, after=None, provider=intent, planned_on=action.precondition)
     return ActionResult(action.action_id, "applying", action.effects, reason)
 
 
 def _objection(job: Job, action: Row[Any], facts: Facts) -> str | None:
-    if (objection := job.kind.check(facts, as_of=job.at)) is not None:
+    if (objection := objection_of(job.kind, facts, job.at)) is not None:
         return objection
     if digest(facts) == action.precondition_digest:
         return None
@@ -278,7 +278,8 @@ def _objection(job: Job, action: Row[Any], facts: Facts) -> str | None:
 def _as_it_is(connection: Connection, job: Job, reason: str, *, give_back: str | None = None) -> ActionResult:
     action = locked(connection, job.action_id)
     if give_back is not None and action.leased_by == give_back:
-        row = {"action_id": action.action_id, "intent": canonical(action.intent), "seconds": 0.0}
+        # Nobody was asked in this turn: it does not count as an attempt.
+        row = {"action_id": action.action_id, "intent": canonical(action.intent), "seconds": 0.0, "unasked": 1}
         connection.execute(named("remediation/note_attempt.sql"), row | {"result": canonical({"unclear": reason})})
     return _left(action, reason)
 

@@ -131,6 +131,6 @@ def _moment(value: object) -> datetime | None:
     """A time as written, in UTC unless it says otherwise; None when it is none."""
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

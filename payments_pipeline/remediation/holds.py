@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import Connection
@@ -26,6 +26,7 @@ GRACE = timedelta(minutes=60)
 CALLED_OFF = frozenset({"canceled", "cancelled", "declined", "rejected"})
 NOT_COME = frozenset({"no_show", "noshow", "no-show"})
 DELIVERED = frozenset({"completed", "delivered", "finished", "done"})
+_DIGITS = 15
 _TARGET = ("provider_ref", "payment_id", "user_id", "username", "booking_id", "capture_amount")
 
 
@@ -34,6 +35,16 @@ def hold_target(evidence: Mapping[str, Any]) -> dict[str, str] | None:
     if evidence.get("provider_ref") is None or evidence.get("provider", "stripe") != "stripe":
         return None
     return {key: str(evidence[key]) for key in _TARGET if evidence.get(key) is not None}
+
+
+def sum_of(written: str) -> Decimal | None:
+    """An amount as a person wrote it; None when it is none that can be reckoned with."""
+    try:
+        amount = Decimal(written)
+    except InvalidOperation:
+        return None
+    usable = written.isascii() and "_" not in written and amount.is_finite() and abs(amount.adjusted()) < _DIGITS
+    return amount if usable else None
 
 
 def lock_hold(connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:

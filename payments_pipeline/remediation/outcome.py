@@ -62,7 +62,10 @@ def finish(connection: Connection, action: Row[Any], order: Order, outcome: Outc
     connection.execute(named("remediation/finish_action.sql"), row | {"result": result, "at": order.at})
     reason = outcome.reason or action.reason
     view = replace(view_of(action), effects=outcome.effects, state=outcome.state, reason=reason)
-    record(connection, view, order, before=outcome.before, after=outcome.after, provider=outcome.provider)
+    record(
+        connection, view, order, before=outcome.before, after=outcome.after, provider=outcome.provider,
+        planned_on=action.precondition,
+    )  # fmt: skip
     return ActionResult(action.action_id, outcome.state, outcome.effects, reason)
 
 
@@ -74,8 +77,14 @@ def record(
     before: Facts,
     after: Facts | None,
     provider: Mapping[str, Any] | None = None,
+    planned_on: Facts | None = None,
 ) -> None:
-    """The audit row of an action that has just reached `view.state`."""
+    """The audit row of an action that has just reached `view.state`.
+
+    Args:
+        planned_on: tells whose payment it is where neither the target nor `before` does.
+    """
+    user_ref, payment_ref = whose(view.target, before, planned_on or {})
     audit.append(
         connection,
         at=order.at,
@@ -83,8 +92,8 @@ def record(
         event=f"action.{view.state}",
         action_id=view.action_id,
         finding_id=view.finding_id,
-        user_ref=view.target.get("user_id") or _known(before, "user_id"),
-        payment_ref=view.target.get("payment_id") or _known(before, "payment_id"),
+        user_ref=user_ref,
+        payment_ref=payment_ref,
         reason=view.reason,
         before=before,
         after=after,
@@ -92,7 +101,15 @@ def record(
     )
 
 
-def _known(facts: Facts, name: str) -> str | None:
-    """Whose payment it is, where the target names only the provider's object."""
-    payment = facts.get("payment")
-    return payment.get(name) if isinstance(payment, dict) else None
+def whose(target: Mapping[str, Any], *facts: Facts) -> tuple[str | None, str | None]:
+    """The user and the payment that an action is about: as the target names them, else as the facts know them."""
+    return _known("user_id", target, facts), _known("payment_id", target, facts)
+
+
+def _known(name: str, target: Mapping[str, Any], facts: Sequence[Facts]) -> str | None:
+    places = [
+        target,
+        *(one[part] for one in facts for part in ("payment", "payout") if isinstance(one.get(part), dict)),
+    ]
+    found = next((place[name] for place in places if place.get(name) is not None), None)
+    return None if found is None else str(found)

@@ -1,37 +1,28 @@
-"""What people do about repairs: approve, reject, let lapse, stop everything, change policy. Each with its audit row.
+"""What people do about repairs: approve, reject, let lapse, stop everything. Each with its audit row.
 
-Belongs here: decisions of people. Does not belong here: carrying an action out (actions.py, effects.py).
+Belongs here: decisions of people. Does not belong here: carrying an action out (actions.py, effects.py),
+changing what policy says (policy_change.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
-from sqlalchemy.exc import DBAPIError
 
+from payments_pipeline.core.people import given, person, same
+from payments_pipeline.core.people import named as named_person
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit
-from payments_pipeline.remediation.facts import Facts, jsonable
+from payments_pipeline.remediation.facts import jsonable
 from payments_pipeline.remediation.gate import OPEN, policy_of, stake_of
 from payments_pipeline.remediation.kinds import Order
-from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish
+from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, whose
+from payments_pipeline.remediation.policy_change import change_policy
 
-POLICY_FIELDS = ("mode", "approvals", "max_per_run", "max_per_day")
-
-
-def named_person(actor: str) -> str:
-    """Whoever acts must have a name.
-
-    Raises:
-        PermanentError: nobody is named.
-    """
-    if not actor.strip():
-        raise PermanentError("Nobody is named as the actor.", remedy="Pass who proposes, approves or applies.")
-    return actor.strip()
+__all__ = ["approve", "change_policy", "expire", "locked", "named_person", "reject", "resume", "stop"]
 
 
 def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note: str | None = None) -> ActionResult:
@@ -41,44 +32,45 @@ def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note
         PermanentError: there is no such action, or nobody is named.
         PreconditionError: the proposer approves, somebody approves twice, or it is not open any more.
     """
-    person = named_person(actor)
+    who = person(actor)
     with engine.begin() as connection:
         action = locked(connection, action_id)
         if action.state not in OPEN:
             raise PreconditionError(f"Action {action_id} is {action.state} already.", remedy="Nothing to approve.")
         if action.expires_at is not None and action.expires_at <= as_of:
             raise PreconditionError(f"Action {action_id} was open until {action.expires_at}.", remedy="Propose anew.")
-        given = {row.approver.strip().lower() for row in _approvals(connection, action_id)}
-        _refuse_approver(action, person, given)
-        row = {"action_id": action_id, "approver": person, "at": as_of, "note": note}
+        before = {same(row.approver) for row in _approvals(connection, action_id)}
+        _refuse_approver(action, who, before)
+        row = {"action_id": action_id, "approver": who, "at": as_of, "note": note}
         connection.execute(named("remediation/insert_approval.sql"), row | {"digest": action.precondition_digest})
         needed = policy_of(connection, action).needed(stake_of(action))
-        complete = len(given) + 1 >= needed
+        complete = len(before) + 1 >= needed
         if complete:
             connection.execute(named("remediation/approve_action.sql"), {"action_id": action_id})
+        user_ref, payment_ref = whose(action.target, action.precondition)
         audit.append(
             connection,
             at=as_of,
-            actor=person,
+            actor=who,
             event="action.approved",
             action_id=action_id,
             finding_id=action.finding_id,
-            user_ref=action.target.get("user_id"),
-            payment_ref=action.target.get("payment_id"),
+            user_ref=user_ref,
+            payment_ref=payment_ref,
             reason=note,
-            details={"kind": action.kind, "approvals": len(given) + 1, "needed": needed},
+            details={"kind": action.kind, "approvals": len(before) + 1, "needed": needed},
         )
     state = "approved" if complete else "proposed"
-    return ActionResult(action_id, state, action.effects, f"{len(given) + 1} of {needed} approval(s).")
+    return ActionResult(action_id, state, action.effects, f"{len(before) + 1} of {needed} approval(s).")
 
 
 def reject(engine: Engine, action_id: int, *, actor: str, as_of: datetime, reason: str) -> ActionResult:
     """Decide that an action is not to be carried out, nor proposed again by itself for the same finding.
 
     Raises:
-        PermanentError: there is no such action, or nobody is named. PreconditionError: it is begun or ended.
+        PermanentError: there is no such action, nobody is named, or no reason. PreconditionError: it is begun or ended.
     """
-    order = Order(named_person(actor), as_of, reason)
+    order = Order(person(actor), as_of, given(reason, f"action {action_id}"))
     with engine.begin() as connection:
         action = locked(connection, action_id)
         if action.state not in OPEN:
@@ -105,47 +97,14 @@ def expire(engine: Engine, *, as_of: datetime, actor: str) -> int:
 
 def stop(engine: Engine, *, actor: str, as_of: datetime, reason: str) -> None:
     """Stop all repairs: none begins from now on, and when this returns none is under way."""
-    _switch(engine, True, named_person(actor), as_of, reason)
+    _switch(engine, True, person(actor), as_of, given(reason, "the switch of all repairs"))
     with engine.begin() as connection:
         connection.execute(named("remediation/switch_drain.sql"))
 
 
 def resume(engine: Engine, *, actor: str, as_of: datetime, reason: str) -> None:
     """Let repairs go on."""
-    _switch(engine, False, named_person(actor), as_of, reason)
-
-
-def change_policy(
-    engine: Engine, kind: str, *, actor: str, as_of: datetime, report: str = "", changes: Mapping[str, Any]
-) -> None:
-    """Change the policy of a kind, or of one report's actions of that kind; a new one begins as a copy of the kind's.
-
-    Args:
-        changes: some of mode, approvals, max_per_run, max_per_day.
-
-    Raises:
-        PermanentError: a field or kind is unknown, or the database refuses a value.
-    """
-    unknown = sorted(set(changes) - set(POLICY_FIELDS))
-    if unknown or not changes:
-        raise PermanentError(f"Not a field of a policy: {unknown}.", remedy=f"One of {', '.join(POLICY_FIELDS)}.")
-    key = {"action": kind, "report": report}
-    try:
-        with engine.begin() as connection:
-            before = _policy_row(connection, key)
-            base = before or _policy_row(connection, key | {"report": ""})
-            if base is None:
-                raise PermanentError(f"There is no policy for {kind}.", where="recon.policies", remedy="Name a kind.")
-            values = {name: changes.get(name, base[name]) for name in POLICY_FIELDS}
-            stored = key | values | {"at": as_of, "actor": named_person(actor)}
-            connection.execute(named("remediation/store_policy.sql"), stored)
-            after = _policy_row(connection, key)
-            audit.append(connection, at=as_of, actor=actor, event="policy.changed", reason=kind, before=before,
-                         after=after, details=key)  # fmt: skip
-    except DBAPIError as error:
-        raise PermanentError(
-            f"Policy for {kind} can't be so: {str(error.orig).splitlines()[0]}.", where="recon.policies"
-        ) from error
+    _switch(engine, False, person(actor), as_of, given(reason, "the switch of all repairs"))
 
 
 def locked(connection: Connection, action_id: int) -> Row[Any]:
@@ -160,22 +119,15 @@ def locked(connection: Connection, action_id: int) -> Row[Any]:
     return action
 
 
-def _refuse_approver(action: Row[Any], person: str, given: set[str]) -> None:
-    who = person.lower()
-    if who == action.proposed_by.strip().lower():
-        raise PreconditionError(f"{person} proposed action {action.action_id}.", remedy="Somebody else must approve.")
-    if who in given:
-        raise PreconditionError(f"{person} approved action {action.action_id} already.", remedy="Ask somebody else.")
+def _refuse_approver(action: Row[Any], who: str, before: set[str]) -> None:
+    if same(who) == same(action.proposed_by):
+        raise PreconditionError(f"{who} proposed action {action.action_id}.", remedy="Somebody else must approve.")
+    if same(who) in before:
+        raise PreconditionError(f"{who} approved action {action.action_id} already.", remedy="Ask somebody else.")
 
 
 def _approvals(connection: Connection, action_id: int) -> list[Row[Any]]:
     return list(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action_id}))
-
-
-def _policy_row(connection: Connection, key: Mapping[str, str]) -> Facts | None:
-    rows = connection.execute(named("remediation/policies.sql")).mappings()
-    found = next((row for row in rows if (row["action"], row["report"]) == (key["action"], key["report"])), None)
-    return None if found is None else {name: jsonable(found[name]) for name in (*POLICY_FIELDS, "version")}
 
 
 def _switch(engine: Engine, is_stopped: bool, actor: str, as_of: datetime, reason: str) -> None:

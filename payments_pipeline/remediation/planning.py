@@ -25,6 +25,8 @@ from payments_pipeline.remediation.registry import KINDS
 MOST_FAILURES = 3
 """A repair that failed this often on one finding is not proposed again: a person must look."""
 
+UNRECKONABLE = "It has an amount or a time that can't be reckoned with: a person must look."
+
 
 @dataclass(frozen=True, slots=True)
 class ActionView:
@@ -108,12 +110,26 @@ def plan_of(
         return Plan(replace(unfit, reason=f"The target can't be read: {str(error.orig).splitlines()[0]}"))
     except PaymentsPipelineError as error:
         return Plan(replace(unfit, reason=f"It can't be read now: {error}"))
-    if (objection := kind.check(facts, as_of=as_of)) is not None:
+    except ArithmeticError:
+        return Plan(replace(unfit, reason=UNRECKONABLE))
+    if (objection := objection_of(kind, facts, as_of)) is not None:
         return Plan(replace(unfit, reason=objection))
     view = replace(
         unfit, effects=kind.plan(facts, as_of=as_of), state="proposed", reason=reason, stake=kind.stake(facts)
     )
     return Plan(view, facts)
+
+
+def objection_of(kind: ActionKind, facts: Facts, as_of: datetime) -> str | None:
+    """Why the repair must not be made. An amount or a time that nobody can reckon with is a reason of its own."""
+    try:
+        if (objection := kind.check(facts, as_of=as_of)) is not None:
+            return objection
+        kind.plan(facts, as_of=as_of)
+        stake = kind.stake(facts)
+    except ArithmeticError:
+        return UNRECKONABLE
+    return None if stake is None or stake.amount.is_finite() else UNRECKONABLE
 
 
 def _plan(connection: Connection, row: Row[Any], kind: ActionKind, as_of: datetime, desk: Desk | None) -> Plan:

@@ -73,7 +73,7 @@ Policies = Mapping[tuple[str, str], Policy]
 
 
 def policies(connection: Connection) -> Policies:
-    """Every policy, by kind and report."""
+    """Every policy, by kind and report. A report's policy has the kind's limits in each currency without its own."""
     limits: dict[tuple[str, str], dict[str, Limit]] = defaultdict(dict)
     for row in connection.execute(named("remediation/policy_limits.sql")):
         limit = Limit(row.max_amount_per_run, row.max_amount_per_day, row.second_approval_above)
@@ -81,7 +81,7 @@ def policies(connection: Connection) -> Policies:
     return {
         (row.action, row.report): Policy(
             row.mode, row.approvals, row.max_per_run, row.max_per_day, row.report, row.expires_after, row.version,
-            limits.get((row.action, row.report), {}),
+            {**limits[row.action, EVERY_REPORT], **limits[row.action, row.report]},
         )
         for row in connection.execute(named("remediation/policies.sql"))
     }  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -156,11 +156,9 @@ def _left(facts: Facts) -> Money:
 
 def _wanted(facts: Facts) -> Money:
     """The sum to give back. An amount that is none gives all, and `_wrong_sum` the reason against it."""
-    left, part = _left(facts), facts["refund_amount"]
-    try:
-        return left if part is None else Money(Decimal(part), left.currency)
-    except InvalidOperation:
-        return left
+    left = _left(facts)
+    part = None if facts["refund_amount"] is None else holds.sum_of(facts["refund_amount"])
+    return left if part is None else Money(part, left.currency)
 
 
 def _wrong_sum(facts: Facts) -> str | None:
@@ -168,10 +166,10 @@ def _wrong_sum(facts: Facts) -> str | None:
     if left.amount <= 0:
         return "All of it was given back already."
     try:
-        wanted = left.amount if part is None else Decimal(part)
-        to_stripe(wanted, left.currency)
-        fits = 0 < wanted <= left.amount
-    except (InvalidOperation, MalformedObjectError):
+        wanted = left.amount if part is None else holds.sum_of(part)
+        fits = wanted is not None and 0 < wanted <= left.amount
+        to_stripe(wanted or left.amount, left.currency)
+    except MalformedObjectError:
         fits = False
     return None if fits else f"{part} can't be given back of {left.amount} {left.currency}."
 

@@ -13,8 +13,12 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from payments_pipeline.errors import PermanentError
+from payments_pipeline.remediation.actions import propose_target
 from payments_pipeline.remediation.audit import GENESIS, append, verify
+from payments_pipeline.remediation.oversight import approve
+from payments_pipeline.sandbox.failures import Fault
 from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.remediation.teller import Teller
 
 
 def add(engine: Engine, number: int = 1, **values: Any) -> None:
@@ -94,6 +98,50 @@ def test_cut_end_shows_against_a_head_noted_elsewhere(engine: Engine) -> None:
     tamper(engine, "DELETE FROM recon.audit_log WHERE audit_id = 3")
     with engine.connect() as connection:
         assert verify(connection).head != head
+
+
+def test_noted_head_is_found_while_its_row_is_there(engine: Engine) -> None:
+    add(engine, 2)
+    with engine.connect() as connection:
+        head = verify(connection).head
+    add(engine)
+    with engine.connect() as connection:
+        assert verify(connection, head=f" {head.upper()} ").trouble is None
+        assert "CUT OFF" in str(verify(connection, head="f" * 64).trouble)
+    tamper(engine, "DELETE FROM recon.audit_log WHERE audit_id >= 2")
+    with engine.connect() as connection:
+        assert (verify(connection).trouble, verify(connection, head=head).noted) == (None, False)
+
+
+def test_no_role_for_replication_gets_round_the_triggers(engine: Engine) -> None:
+    add(engine)
+    for table in ("audit_log", "approvals", "policy_versions"):
+        with engine.connect() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            with pytest.raises(DBAPIError, match="append-only"):
+                connection.execute(text(f"TRUNCATE recon.{table}"))
+
+
+def test_trail_of_a_payment_has_every_step_of_a_repair_that_names_only_the_intent(teller: Teller) -> None:
+    intent = teller.hold(started=True)
+    view = propose_target(
+        teller.engine, "capture_payment", {"provider_ref": intent}, actor="kim", as_of=AS_OF, reason="given",
+        desk=teller.desk,
+    )  # fmt: skip
+    assert view.action_id is not None
+    approve(teller.engine, view.action_id, actor="ann", as_of=AS_OF)
+    teller.sandbox.faults.add(Fault("stripe", "server_error", "/v1/", "POST", times=1, applied=False, stored=True))
+    assert teller.apply(view.action_id).state == "applying"
+    teller.lease_over()
+    assert teller.apply(view.action_id).state == "verified"
+    of_payment = teller.town.run(
+        "SELECT array_agg(event ORDER BY audit_id) FROM recon.audit_log WHERE payment_ref = '1' AND user_ref = '1'"
+    )
+    assert [event.removeprefix("action.") for event in of_payment] == teller.events(view.action_id)
+    assert {"action.approved", "action.unclear"} < set(of_payment)
+    tamper(teller.engine, "DELETE FROM recon.audit_log WHERE event = 'action.verified'")
+    with teller.engine.connect() as connection:
+        assert verify(connection).unaudited == (view.action_id,)
 
 
 def test_writers_at_once_make_one_chain(engine: Engine) -> None:

@@ -22,8 +22,8 @@ def say(teller: Teller, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
     monkeypatch.setenv("PAYMENTS_HOME", str(settings.payments_home))
 
-    def run(line: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, line.split())
+    def run(line: str, *words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*line.split(), *words])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, re.sub(r"\s+", " ", result.output)
@@ -95,3 +95,56 @@ def test_policies_are_shown_and_changed_by_somebody_with_a_name(teller: Teller, 
     assert teller.town.run("SELECT actor FROM recon.audit_log WHERE event = 'policy.changed'") == "boss"
     with pytest.raises(PermanentError, match="never_auto"):
         say("actions policy refund_payment --mode auto --actor boss")
+
+
+def test_limits_and_terms_are_changed_but_no_second_approval_is_lost(teller: Teller, say: object) -> None:
+    assert callable(say)
+    line = "actions policy capture_payment --actor boss"
+    sums = ("--limit-run", "USD 700", "--limit-day", "usd 900.50", "--second-above", "USD 300", "--limit-day", "CHF 50")
+    assert say(f"{line} --report stuck_authorizations --expires-hours 12", *sums)[0] == 0
+    rows = teller.town.run(
+        "SELECT array_agg(concat_ws(' ', currency, max_amount_per_run, max_amount_per_day, second_approval_above)"
+        " ORDER BY currency) FROM recon.policy_limits WHERE report = 'stuck_authorizations'"
+    )
+    assert rows == ["CHF 50 0", "USD 700 900.50 300"]
+    told = teller.town.row("SELECT actor, after FROM recon.audit_log WHERE event = 'policy.changed'")
+    assert (told["actor"], told["after"]["limits"]["USD"]["max_amount_per_day"]) == ("boss", "900.50")
+    assert told["after"]["expires_after"] == "12:00:00"
+    assert '"max_amount_per_day": "900.50"' in say("actions policies --json")[1]
+    with pytest.raises(PermanentError, match="two people must agree"):
+        say(line, "--second-above", "USD 501")
+    for wrong in ("USD", "USD Infinity", "USD -1", "500", "USD 1E+99"):
+        with pytest.raises(PermanentError, match="is not a sum"):
+            say(line, "--limit-run", wrong)
+    with pytest.raises(PermanentError, match="stuck_authorizations"):
+        say(f"{line} --report stuck_authorisation --max-per-run 3")
+
+
+def test_brackets_in_what_people_write_are_only_brackets(teller: Teller, say: object) -> None:
+    assert callable(say)
+    user, reason = teller.town.user(), r"see [/PROJ-1] \[/red] :bug:"
+    line = f"activate --user {user} --plan {PLANS['month']} --actor ann --no-dry-run --reason"
+    assert say(line, reason)[0] == 0
+    for words in ("actions list --state verified", "actions show 1", f"audit show --user {user}"):
+        assert "[/PROJ-1]" in say(words)[1], words
+    finding = teller.town.finding("[/b]", None, reason=reason)
+    for words in ("findings list", f"findings show {finding}", f"user {user}"):
+        assert "[/b]" in say(words)[1] or words.startswith("user"), words
+
+
+def test_what_is_not_given_or_not_known_is_refused(teller: Teller, say: object) -> None:
+    assert callable(say)
+    user, _, finding = teller.town.gap()
+    refused = [
+        (f"activate --user {user} --plan 3 --actor ann --no-dry-run --reason", "", "needs a reason"),
+        (f"activate --user {user} --plan 3 --actor policy --no-dry-run --reason", "r", "calls itself"),
+        ("actions stop --actor ann --reason", " ", "needs a reason"),
+        ("actions list --state", "bogus", "proposed, approved, applying"),
+        ("outbox requeue", "nosuch", "no channel"),
+        (f"findings snooze {finding} --as kim --until", "9999-12-31T23:59:59-12:00", "not a time"),
+        (f"findings ack {finding} --as", "Policy", "calls itself"),
+    ]
+    for line, word, told in refused:
+        with pytest.raises(PermanentError, match=told):
+            say(line, word)
+    assert teller.town.count("recon.audit_log") == 0

@@ -14,6 +14,7 @@ from payments_pipeline.errors import TransientError
 from payments_pipeline.remediation import audit
 from payments_pipeline.remediation.actions import propose, propose_target
 from payments_pipeline.remediation.oversight import approve
+from payments_pipeline.remediation.rounds import repair
 from payments_pipeline.sandbox.failures import Fault
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.remediation.teller import Teller
@@ -277,3 +278,20 @@ def test_approval_is_of_what_was_seen_and_needs_other_people(teller: Teller) -> 
     assert approve(teller.engine, action, actor="bob", as_of=AS_OF).state == "approved"
     assert teller.apply(action).state == "verified"
     assert teller.moves(intent) == [("capture", 60000)]
+
+
+def test_amounts_nobody_can_reckon_with_are_refused_and_leave_others_alone(teller: Teller) -> None:
+    intent, other = teller.hold(started=True), teller.hold(started=True)
+    for amount in ("Infinity", "-Infinity", "NaN", "sNaN", "1E+999999", "1E-999999", "3_0", "-1", "80.001"):
+        for kind, part in (("capture_payment", "capture_amount"), ("refund_payment", "refund_amount")):
+            target = {"provider_ref": intent, part: amount}
+            view = propose_target(
+                teller.engine, kind, target, actor="kim", as_of=AS_OF, reason="x", desk=teller.desk, dry_run=True
+            )
+            assert view.state == "rejected", amount
+    for ref in (intent, other):
+        teller.finding(ref, "capture_payment")
+    teller.town.run("UPDATE public.payment_transactions SET amount = 'NaN' WHERE transaction_id = :ref", ref=intent)
+    told = repair(teller.engine, as_of=AS_OF, actor="night", dry_run=False, desk=teller.desk).actions
+    assert [view.state for view in told] == ["rejected", "proposed"]
+    assert "reckoned with" in str(told[0].reason)

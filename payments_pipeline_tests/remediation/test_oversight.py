@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit, oversight
-from payments_pipeline.remediation.actions import apply, propose
+from payments_pipeline.remediation.actions import apply, propose, propose_target
 from payments_pipeline.remediation.rounds import apply_due, repair
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.remediation.teller import Teller
@@ -50,6 +50,35 @@ def test_two_approvals_are_two_people_and_neither_is_the_proposer(engine: Engine
     assert (summary.verified, town.run("SELECT state FROM recon.actions")) == (1, "verified")
     with pytest.raises(PreconditionError, match="verified"):
         approve("cid")
+
+
+def test_one_person_is_one_however_the_name_is_written(engine: Engine, town: Town) -> None:
+    change(engine, approvals=2)
+    spellings = [
+        ("Anna Meier", "Anna  Meier"), ("Anna Meier", "Anna\u00a0Meier"), ("anna", "an\u200bna"), ("bob", "ＢＯＢ"),
+        ("Strauß", "STRAUSS"), ("José", "Jose\u0301"),
+    ]  # fmt: skip
+    for proposer, other in spellings:
+        _, _, finding = town.gap()
+        (view,) = propose(engine, actor=proposer, as_of=AS_OF, findings=[finding])
+        assert view.action_id is not None
+        with pytest.raises(PreconditionError, match="proposed action"):
+            oversight.approve(engine, view.action_id, actor=other, as_of=AS_OF)
+        with pytest.raises(DBAPIError, match="its proposer"):
+            town.run("INSERT INTO recon.approvals VALUES (:a, :who, now(), 'x')", a=view.action_id, who=other)
+
+
+def test_nobody_acts_under_the_projects_own_name_or_without_a_reason(engine: Engine, town: Town) -> None:
+    action = proposed(engine, town)
+    with pytest.raises(PermanentError, match="calls itself"):
+        oversight.approve(engine, action, actor="Pol\u00adicy ", as_of=AS_OF)
+    for act in (oversight.stop, oversight.resume):
+        with pytest.raises(PermanentError, match="needs a reason"):
+            act(engine, actor="boss", as_of=AS_OF, reason=" \u200b")
+    with pytest.raises(PermanentError, match="needs a reason"):
+        oversight.reject(engine, action, actor="boss", as_of=AS_OF, reason="")
+    with pytest.raises(PermanentError, match="needs a reason"):
+        propose_target(engine, "activate_by_hand", {"user_id": "1", "plan_id": "1"}, actor="a", as_of=AS_OF, reason="")
 
 
 def test_database_itself_refuses_what_the_code_would(engine: Engine, town: Town) -> None:
@@ -115,6 +144,31 @@ def test_one_reports_policy_stands_above_that_of_the_kind(teller: Teller) -> Non
     assert rows == ["no_show_holds verified", "stuck_authorizations proposed"]
 
 
+def test_a_reports_new_policy_has_the_limits_and_the_term_of_the_kinds(teller: Teller) -> None:
+    teller.town.run("UPDATE recon.policies SET expires_after = '2 hours' WHERE action = 'capture_payment'")
+    change(teller.engine, "capture_payment", report="stuck_authorizations", max_per_run=10)
+    intent, action = teller.proposed("capture_payment", amount=3000000, started=True)
+    assert teller.town.run("SELECT expires_at - proposed_at FROM recon.actions") == timedelta(hours=2)
+    assert oversight.approve(teller.engine, action, actor="ann", as_of=AS_OF).state == "proposed"
+    assert oversight.approve(teller.engine, action, actor="bob", as_of=AS_OF).state == "approved"
+    assert "policy allows 25000" in str(teller.apply(action).reason)
+    assert teller.moves(intent) == []
+
+
+@pytest.mark.parametrize("changes", [{"approvals": 0}, {"mode": "auto", "approvals": 0}])
+def test_nobody_alone_takes_the_last_approval_from_what_moves_money(
+    engine: Engine, town: Town, changes: dict[str, object]
+) -> None:
+    for report in ("", "stuck_authorizations"):
+        with pytest.raises(PermanentError, match="one approval at least"):
+            change(engine, "capture_payment", report=report, **changes)
+    assert town.run("SELECT min(approvals) FROM recon.policies WHERE action = 'capture_payment'") == 1
+    change(engine, "capture_payment", mode="off")
+    town.run("UPDATE recon.policies SET approvals = 0 WHERE action = 'capture_payment'")
+    with pytest.raises(PermanentError, match="one approval at least"):
+        change(engine, "capture_payment", mode="auto")
+
+
 def test_policy_changes_are_versioned_and_audited_however_they_are_made(engine: Engine, town: Town) -> None:
     change(engine, mode="propose", max_per_run=7)
     change(engine, report="wrong_tier", approvals=1)
@@ -178,6 +232,21 @@ def test_switch_between_intent_and_call_keeps_the_call_from_being_made(teller: T
     summary = apply_due(teller.engine, as_of=AS_OF, actor="daemon", desk=teller.desk)
     assert summary.verified == 1
     assert teller.moves(intent) == [("capture", 8000)]
+
+
+def test_turns_that_were_stopped_before_any_call_are_no_attempts(teller: Teller) -> None:
+    teller.town.run("UPDATE recon.policies SET approvals = 0 WHERE action = 'capture_payment'")
+    intent, action = teller.proposed("capture_payment", started=True)
+
+    def step(name: str) -> None:
+        if name == "claimed":
+            oversight.stop(teller.engine, actor="boss", as_of=AS_OF, reason="wait")
+
+    for _ in range(6):
+        assert teller.apply(action, step=step).state == "applying"
+        oversight.resume(teller.engine, actor="boss", as_of=AS_OF, reason="go on")
+        teller.lease_over()
+    assert (teller.apply(action).state, teller.moves(intent)) == ("verified", [("capture", 8000)])
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -3,5 +3,6 @@ UPDATE recon.actions
 SET
     intent = cast(:intent AS jsonb),
     result = cast(:result AS jsonb),
+    attempts = attempts - :unasked,
     leased_until = clock_timestamp() + make_interval(secs => :seconds)
 WHERE action_id = :action_id;
