@@ -47,6 +47,7 @@ def prepare(engine: Engine, channels: Mapping[str, Channel], plan: DeliveryPlan,
         connection.execute(named("notify/route.sql"), times | {"quiet_until": quiet_until, "hold_back": HOLD_BACK})
         if silent:
             connection.execute(named("notify/drop_flutter.sql"), {"channels": silent})
+        connection.execute(named("notify/hasten.sql"), {"channels": names, "now": now})
         connection.execute(named("notify/escalate.sql"), times | {"patience": DOWN_AFTER})
         _gather(connection, names, now)
 

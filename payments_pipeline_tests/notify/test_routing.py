@@ -149,6 +149,23 @@ def test_quiet_hours_hold_back_what_is_below_high(
     assert run(engine, channels, clock, plan).sent == 1
 
 
+def test_what_becomes_grave_in_quiet_hours_is_told_at_once_with_what_was_held_back(
+    engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
+) -> None:
+    plan = DeliveryPlan(quiet=quiet_hours("10:00-22:00", "UTC"))
+    one = finding(channel="*")
+    soften(engine, "MEDIUM")
+    assert run(engine, both, clock, plan).sent == 0
+    clock.now += timedelta(minutes=30)
+    with engine.begin() as connection:
+        notify(connection, "risen", one, "*")
+    assert run(engine, both, clock, plan) == Delivery(sent=2)
+    assert [message["embeds"][0]["title"] for message in shown(sandbox)] == ["CRITICAL · Paid but not active"]
+    assert sink.titles == ["CRITICAL · Paid but not active"]
+    clock.now += timedelta(days=1)
+    assert run(engine, both, clock, plan).sent == 0
+
+
 def test_deleted_webhook_is_stood_in_for_by_the_next_channel_at_once(
     engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
 ) -> None:
