@@ -1,5 +1,5 @@
 -- Gives notifications that are due to every channel that wants them. A channel that has told of a thread is told of its
--- further course, too; what only changes a message (acknowledged, snoozed) goes to channels that can edit. A resolution
+-- further course, too; what only changes a message (acknowledged, snoozed, edit_only) goes to channels that can edit. A resolution
 -- waits where it can't be edited in, and below HIGH all wait for the end of quiet hours where they make a noise.
 WITH channels AS (
     SELECT c.*
@@ -56,6 +56,8 @@ SELECT
     ) AS next_attempt_at,
     w.created_at
 FROM wanted AS w
-WHERE (w.fits OR w.follows) AND (w.edits OR w.kind NOT IN ('acknowledged', 'snoozed'))
+WHERE
+    (w.fits OR w.follows)
+    AND (w.edits OR (w.kind NOT IN ('acknowledged', 'snoozed') AND NOT w.body ? 'edit_only'))
 ORDER BY w.notification_id, w.place
 ON CONFLICT (dedupe_key) DO NOTHING;
