@@ -66,6 +66,23 @@ def test_routes_choose_by_severity_and_report(
     assert ["stuck_authorizations" in body["message"] for _, body in sink.calls] == [True]
 
 
+def test_what_is_grave_and_no_route_wants_goes_to_the_first_channel_with_its_end(
+    engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
+) -> None:
+    plan = DeliveryPlan({"discord": Route("CRITICAL"), "mail": Route(reports=("refunds",))})
+    one = finding("a", channel="*")
+    soften(engine, "HIGH")
+    assert run(engine, both, clock, plan).sent == 1
+    with engine.begin() as connection:
+        notify(connection, "resolved", one, "*")
+    finding("b", channel="*")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE recon.notifications SET severity = 'MEDIUM' WHERE finding_id <> :a"), {"a": one})
+    assert run(engine, both, clock, plan).sent == 1
+    assert [message["embeds"][0]["title"] for message in shown(sandbox)] == ["Resolved · Paid but not active"]
+    assert sink.calls == []
+
+
 def test_channel_that_told_of_a_finding_tells_its_end_and_only_discord_what_people_do(
     engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
 ) -> None:
