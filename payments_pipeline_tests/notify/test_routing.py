@@ -197,6 +197,22 @@ def test_deleted_webhook_is_stood_in_for_by_the_next_channel_at_once(
     assert (len(shown(sandbox)), len(sink.calls)) == (1, 1), "each of them once, also when it is back"
 
 
+def test_what_waits_for_a_channel_that_is_no_longer_configured_is_told_by_the_next(
+    engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
+) -> None:
+    only_discord, mail = DeliveryPlan({"mail": Route(reports=("nothing",))}), {"mail": both["mail"]}
+    one = finding("a", channel="*")
+    with engine.begin() as connection:
+        notify(connection, "acknowledged", one, "*", handled_by="kim")
+    sandbox.faults.server_error("discord", times=None)
+    run(engine, both, clock, only_discord)
+    assert run(engine, mail, clock) == Delivery(unconfigured=2)
+    clock.now += DOWN_AFTER
+    assert run(engine, mail, clock) == Delivery(sent=1)
+    assert "Instead of: discord" in sink.calls[0][1]["message"]
+    assert run(engine, mail, clock) == Delivery(), "told once, and nothing waits for ever"
+
+
 def test_channel_that_fails_for_long_is_stood_in_for_but_not_for_small_things(
     engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
 ) -> None:
