@@ -137,6 +137,9 @@ def test_rise_rings_again_with_a_new_message_and_removes_the_old_one(
         ("22:00-07:00", "Europe/Zurich", "2026-11-01T21:30", "2026-11-02T06:00"),
         ("12:00-13:30", "UTC", "2026-11-01T13:29", "2026-11-01T13:30"),
         ("22:00-07:00", "Europe/Zurich", "2026-10-24T22:30", "2026-10-25T06:00"),
+        ("22:00-02:30", "Europe/Zurich", "2026-10-25T00:15", "2026-10-25T00:30"),
+        ("22:00-02:30", "Europe/Zurich", "2026-10-25T01:15", "2026-10-25T01:30"),
+        ("22:00-02:30", "Europe/Zurich", "2026-03-29T00:45", "2026-03-29T01:30"),
     ],
 )
 def test_quiet_hours_end_when_they_say(hours: str, zone: str, now: str, until: str | None) -> None:
