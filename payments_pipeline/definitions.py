@@ -13,12 +13,14 @@ from payments_pipeline.house_keeping_jobs import house_keeping
 from payments_pipeline.ingest_jobs import INGEST_JOBS
 from payments_pipeline.intraday_jobs import WATCH_OP_JOBS, intraday_jobs
 from payments_pipeline.jobs import OP_JOBS, asset_jobs
+from payments_pipeline.notify.channels import require_known_reports
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.repair_jobs import ROUND_JOBS, repairs_asset
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline.schedules import all_schedules
 from payments_pipeline.sensors import all_sensors, intervals
+from payments_pipeline.watchdog.rounds import WATCHES
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -34,6 +36,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     given = dict(resources or {})
     settings = given.get("settings") or load_settings()
     reports = load_reports()
+    require_known_reports(settings, {*reports, *WATCHES})
     configured = configured_providers(settings)
     sensors = all_sensors(reports)
     return dg.Definitions(

@@ -4,7 +4,8 @@ Belongs here: which changes are told, and when. Does not belong here: channels, 
 written for all channels at once (channel `*`); the outbox gives it to the configured ones.
 
 An anomaly that comes and goes is one message: within `FLAP_WINDOW` of its resolution a new episode continues the thread
-of the last one, whose message is edited; after `THREAD_MOST` a new message is due. What cannot be edited, a digest of
+of the last one, whose message is edited; after `THREAD_MOST` a new message is due. A rise rings a bell once a thread
+and severity in `FLAP_WINDOW`. What cannot be edited, a digest of
 resolved findings, waits for `notify.routing.HOLD_BACK`, and is dropped as far as its findings are back by then.
 """
 
@@ -51,13 +52,17 @@ class Teller:
         if not findings:
             return
         alone = self._alone(findings)
+        graver = self._graver(sorted(alone))
+        self._each(sorted(graver), "risen")
         back = self._take_back([finding for finding in findings if finding not in alone])
-        self._each([finding for finding in findings if finding in alone], "reopened")
+        self._each([finding for finding in findings if finding in alone and finding not in graver], "reopened")
         self.opened([finding for finding in findings if finding not in alone and finding not in back])
 
     def risen(self, findings: Sequence[int]) -> None:
-        """Findings that have become HIGH or CRITICAL."""
-        self._all(findings, "risen", "risen")
+        """Findings that have become HIGH, or CRITICAL. Where a bell as grave has just rung, their message is edited."""
+        rung = self._rung(findings)
+        self._all([finding for finding in findings if finding not in rung], "risen", "risen")
+        self._each(sorted(self._alone(sorted(rung))), "reopened", edit_only=True)
 
     def woken(self, findings: Sequence[int]) -> None:
         """Findings whose snooze is over."""
@@ -86,6 +91,20 @@ class Teller:
         statement = named("findings/told_alone.sql")
         return set(self._connection.execute(statement, {"findings": list(findings)}).scalars())
 
+    def _rung(self, findings: Sequence[int]) -> set[int]:
+        if not findings:
+            return set()
+        asked = {"findings": list(findings), "as_of": self._as_of, "flap_window": FLAP_WINDOW}
+        return set(self._connection.execute(named("findings/rung.sql"), asked).scalars())
+
+    def _graver(self, findings: Sequence[int]) -> set[int]:
+        """Episodes that are back graver than they went, and have to be heard."""
+        if not findings:
+            return set()
+        statement = named("findings/back_graver.sql")
+        graver = set(self._connection.execute(statement, {"findings": list(findings)}).scalars())
+        return graver - self._rung(sorted(graver))
+
     def _take_back(self, findings: Sequence[int]) -> Collection[int]:
         """Drop what was not told yet of the episodes before these; returns the findings that need no telling then."""
         if not findings:
@@ -99,11 +118,17 @@ class Teller:
             self._digest([one for one in digest.covers if one not in previous], "resolved", digest.next_attempt_at)
         return {previous[one] for one in chain.from_iterable(row.covers for row in held) if one in previous}
 
-    def _each(self, findings: Sequence[int], kind: str) -> None:
+    def _each(self, findings: Sequence[int], kind: str, *, edit_only: bool = False) -> None:
         if findings:
             self._connection.execute(
                 named("findings/notify_each.sql"),
-                {"findings": list(findings), "kind": kind, "frame": self._frame, "as_of": self._as_of},
+                {
+                    "findings": list(findings),
+                    "kind": kind,
+                    "frame": self._frame,
+                    "as_of": self._as_of,
+                    "edit_only": edit_only,
+                },
             )
 
     def _digest(self, findings: Sequence[int], change: str, due: datetime) -> None:

@@ -15,15 +15,18 @@ import threading
 from typing import Any
 
 import apprise
+from apprise.conversion import convert_between
 
 from payments_pipeline.errors import ChannelGoneError, ConfigurationError, TransientError
 from payments_pipeline.notify.channel import Message
 from payments_pipeline.notify.content import is_over
 from payments_pipeline.notify.plain import plain
+from payments_pipeline.notify.text import defused
 
 _STATUS = re.compile(r"error=(\d{3})")
 _GONE = frozenset({401, 403, 404, 405, 410})
 _TOO_MANY = 429
+_TEXT = apprise.NotifyFormat.TEXT
 _WAIT = 30.0  # seconds after a 429: Apprise does not pass Retry-After on
 
 
@@ -75,11 +78,11 @@ class AppriseChannel:
         """Tell it; see `Channel.send`. Apprise gives no id."""
         service = self._service()
         self._identify(service, message)
-        title, body = plain(message, personal=self._personal)
+        title, body, form = _told(service, *plain(message, personal=self._personal))
         heard, logger = _Heard(), logging.getLogger("apprise")
         logger.addHandler(heard)
         try:
-            accepted = service.notify(title=title, body=body, notify_type=_kind(message))
+            accepted = service.notify(title=title, body=body, notify_type=_kind(message), body_format=form)
         finally:
             logger.removeHandler(heard)
         if not accepted:
@@ -117,6 +120,18 @@ class AppriseChannel:
             return ChannelGoneError(what, where=where, remedy="Correct its address in ALERT_CHANNELS.")
         wait = _WAIT if status == _TOO_MANY else None
         return TransientError(what, where=where, remedy="It is tried again.", retry_after=wait)
+
+
+def _told(service: Any, title: str, body: str) -> tuple[str, str, apprise.NotifyFormat]:
+    """Title, body and their format as this service takes them: what a message quotes is no markup and calls nobody.
+
+    Converted here as Apprise does for many services at once: asked singly, not all of them convert (Telegram).
+    """
+    form = service.resolve_format(_TEXT)
+    title, body = defused(title), convert_between(_TEXT, form, defused(body))
+    if service.title_maxlen <= 0:  # the title becomes a part of the body
+        title = convert_between(_TEXT, form, title)
+    return title, body, form
 
 
 def _kind(message: Message) -> apprise.NotifyType:

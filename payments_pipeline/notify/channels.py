@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from payments_pipeline.config import Settings
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.notify.channel import Channel
@@ -42,6 +44,24 @@ def build_channels(settings: Settings) -> dict[str, Channel]:
             personal=settings.show_personal_data,
         )
     return channels
+
+
+def require_known_reports(settings: Settings, known: Collection[str]) -> None:
+    """Refuse routes of reports that do not exist: their channel would never be told anything.
+
+    Args:
+        known: names of all reports and watches.
+
+    Raises:
+        ConfigurationError: an entry of ALERT_CHANNELS names another.
+    """
+    for one in settings.alert_channels:
+        if unknown := sorted(set(one.reports or ()) - set(known)):
+            raise ConfigurationError(
+                f"Channel {one.name} wants to hear of {', '.join(unknown)}: no report or watch is called so.",
+                where="ALERT_CHANNELS, reports",
+                remedy=f"Choose among {', '.join(sorted(known))}; leave `reports` out for all.",
+            )
 
 
 def delivery_plan(settings: Settings) -> DeliveryPlan:

@@ -27,6 +27,7 @@ _COMPOSED = {
 _FRAME = {
     "report", "title", "why", "what_to_do", "severity", "evidence", "finding_id", "episode", "opened_at", "report_url",
     "run_url", "run_id", "resolution", "kind", "change", "status", "handled_by", "handled_reason", "resolved_how",
+    "edit_only",
 }  # fmt: skip
 STATES = {"resolved": "Resolved", "acknowledged": "Acknowledged", "snoozed": "Snoozed"}
 _GOOD_NEWS = {GAP_REPORT: "Payment completed, subscription active"}

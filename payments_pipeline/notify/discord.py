@@ -32,6 +32,7 @@ from payments_pipeline.notify.channel import Message
 from payments_pipeline.notify.render import headline, render
 
 UNKNOWN_MESSAGE = 10008  # Discord's JSON error code; a 404 without it means that the webhook itself is gone
+_LONGEST_WAIT = 3600.0  # seconds; no header silences the channel for longer
 DEFAULT_WAIT = 5.0  # seconds, for a 429 that does not say how long
 _WEBHOOK = re.compile(r"(?P<base>https?://[^?#]+?)?/webhooks/(?P<id>[^/?#]+)/(?P<token>[^/?#]+)/?(?P<query>\?[^#]*)?")
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
@@ -228,11 +229,11 @@ def _judge(response: requests.Response, answer: dict[str, Any], where: str) -> N
 
 
 def _seconds(value: object) -> float | None:
-    """A number of seconds, at least 0; None when there is none."""
+    """A number of seconds, from 0 to an hour; None when there is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # JSON knows whole numbers that no float holds
         return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None

@@ -10,6 +10,7 @@ us (dispatch.py).
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -115,11 +116,14 @@ def backoff(attempts: int) -> float:
 
 
 def pause_seconds(error: TransientError | ChannelGoneError, failures: int) -> float:
-    """Seconds that a channel is left alone, after it failed `failures` times in a row."""
+    """Seconds that a channel is left alone, after it failed `failures` times in a row.
+
+    What it asks for counts up to an hour: no answer, whoever gave it, silences a channel for longer.
+    """
     if isinstance(error, ChannelGoneError):
         return float(min(_GONE_FIRST * 2.0 ** min(failures - 1, 30), _RETRY_MOST))
-    if error.retry_after is not None:
-        return error.retry_after
+    if error.retry_after is not None and not math.isnan(error.retry_after):
+        return float(min(max(error.retry_after, 0.0), _RETRY_MOST))
     return min(backoff(failures), _PAUSE_MOST)
 
 

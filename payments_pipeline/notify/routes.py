@@ -49,7 +49,9 @@ class QuietHours:
         if not inside:
             return None
         day = local.date() + timedelta(days=1 if spans and clock >= self.begin else 0)
-        return datetime.combine(day, self.end, self.zone).astimezone(UTC)
+        end = datetime.combine(day, self.end, self.zone)
+        first, second = (end.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        return first if first > now else second  # where clocks go back, the end may come twice, and be past once
 
 
 @dataclass(frozen=True, slots=True)

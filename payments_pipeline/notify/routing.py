@@ -26,7 +26,8 @@ STORM = 40
 HANDFUL = 3
 """In a storm, more messages of one report than this become one digest at once."""
 DOWN_AFTER = timedelta(minutes=10)
-"""A channel that has failed for so long is down, and the next one is told; one that says it is gone, at once."""
+"""A channel that has failed for so long is down, and the next one is told; one that says it is gone, at once. What waits
+for one that is no longer configured goes to the next after as long."""
 _EXAMPLES = 5
 
 
@@ -41,13 +42,15 @@ def prepare(engine: Engine, channels: Mapping[str, Channel], plan: DeliveryPlan,
     names = list(channels)
     silent = [name for name, channel in channels.items() if not channel.edits]
     times = {"now": now, "routes": _routes(channels, plan)}
-    quiet_until = plan.quiet.until(now) if plan.quiet else None
+    quiet = {"quiet_until": plan.quiet.until(now) if plan.quiet else None}
     with engine.begin() as connection:
         connection.execute(named("notify/lock.sql"))
-        connection.execute(named("notify/route.sql"), times | {"quiet_until": quiet_until, "hold_back": HOLD_BACK})
+        connection.execute(named("notify/route.sql"), times | quiet | {"hold_back": HOLD_BACK})
         if silent:
             connection.execute(named("notify/drop_flutter.sql"), {"channels": silent})
+        connection.execute(named("notify/hasten.sql"), {"channels": names, "now": now})
         connection.execute(named("notify/escalate.sql"), times | {"patience": DOWN_AFTER})
+        connection.execute(named("notify/inherit.sql"), times | quiet | {"patience": DOWN_AFTER})
         _gather(connection, names, now)
 
 

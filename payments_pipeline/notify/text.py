@@ -1,4 +1,4 @@
-"""Makes any text safe to show in Discord: cleaned, personal data masked, markup escaped, cut to length.
+"""Makes any text safe to show: cleaned, personal data masked, markup escaped for Discord, calls defused, cut to length.
 
 Belongs here: pure rules about text. Does not belong here: which text stands where (render.py).
 """
@@ -26,6 +26,8 @@ _PERSONAL = re.compile(
 _NOT_PERSONAL = re.compile(r"^(deposit|wallet|pay|coin)_address$|^(plan|report|action|channel|event|job)_name$")
 # International numbers, as they turn up in free text: a plus and 8 to 15 digits.
 _PHONE = re.compile(r"\+(?:[ ()./-]?\d){8,15}(?!\d)")
+# What calls people, or hides where a link goes, in Slack, Discord, Mattermost and their like.
+_CALLS = re.compile(r"<(?=[!@#&])|@(?=everyone|here|channel|all\b)|(?<!\w)@(?=\w)|\](?=\()", re.IGNORECASE)
 _PIECE = re.compile(r"\\.|.", re.DOTALL)
 _LONGEST_LINK = 400
 
@@ -60,6 +62,11 @@ def escaped(text: str) -> str:
     text = _MARKUP.sub(r"\\\g<0>", text)
     text = re.sub(r"@(?=everyone|here)", "@\u200b", text, flags=re.IGNORECASE)
     return text.replace("://", ":\u200b//")
+
+
+def defused(text: str) -> str:
+    """Text that calls nobody in any service: a space without width stands where a mention would begin."""
+    return _CALLS.sub("\\g<0>\u200b", text)
 
 
 def fitted(text: str, limit: int) -> str:

@@ -13,6 +13,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from payments_pipeline.findings import Amiss, Watch, keep_watch, raise_finding
+from payments_pipeline.findings.watching import UNDELIVERED
 from payments_pipeline.watchdog import machinery, stores
 from payments_pipeline.watchdog.sight import Sight
 
@@ -109,6 +110,8 @@ KINDS = (
     ),
 )
 _WITH_FINDINGS = {kind.name: kind for kind in KINDS if kind.has_findings}
+WATCHES = frozenset({*_WITH_FINDINGS, UNDELIVERED})
+"""Names under which findings go that no report makes."""
 
 
 def looks(sight: Sight) -> list[Look]:

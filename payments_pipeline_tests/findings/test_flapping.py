@@ -14,6 +14,7 @@ from payments_pipeline.notify.channel import Channel
 from payments_pipeline.notify.discord import DiscordChannel
 from payments_pipeline.notify.outbox import deliver
 from payments_pipeline.notify.render import GREEN, ORANGE
+from payments_pipeline.notify.routes import DeliveryPlan, Route
 from payments_pipeline.notify.routing import HOLD_BACK
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
@@ -30,6 +31,7 @@ class Rooms:
 
     def __init__(self, desk: Desk, sandbox: Sandbox, mail: Sink) -> None:
         self.desk, self.sandbox, self.mail = desk, sandbox, mail
+        self.plan = DeliveryPlan()
         self.channels: dict[str, Channel] = {
             "discord": DiscordChannel(sandbox.environment()["DISCORD_WEBHOOK_URL"], timeout=2.0),
             "mail": AppriseChannel("mail", mail.address, timeout=2.0),
@@ -37,7 +39,7 @@ class Rooms:
 
     def at(self, now: datetime) -> None:
         self.desk.refresh(now)
-        deliver(self.desk.engine, self.channels, clock=lambda: now, limit=1000, patience=0)
+        deliver(self.desk.engine, self.channels, clock=lambda: now, plan=self.plan, limit=1000, patience=0)
 
     @property
     def embeds(self) -> list[dict[str, object]]:
@@ -79,6 +81,21 @@ def test_a_finding_that_flaps_ten_times_in_an_hour_is_one_message(rooms: Rooms) 
     rooms.at(AS_OF + 90 * MINUTE)
     assert rooms.mail.titles == ["HIGH · Things amiss", "Resolved · Things amiss"]
     assert [row["episode"] for row in rooms.desk.findings()] == list(range(1, 11)), "history is kept all the same"
+
+
+def test_a_rise_is_told_to_whom_it_concerns_and_rings_once_however_often_it_flaps(rooms: Rooms) -> None:
+    rooms.plan = DeliveryPlan({"mail": Route("CRITICAL")})
+    for flap in range(3):
+        for step, severity in enumerate(("MEDIUM", "HIGH", "CRITICAL")):
+            nothing(rooms.desk)
+            rooms.desk.anomaly("a", severity=severity)
+            rooms.at(AS_OF + (flap * 10 + step) * MINUTE)
+            assert len(rooms.embeds) == 1
+            assert str(rooms.embeds[0]["title"]).startswith(severity)
+        nothing(rooms.desk)
+        rooms.at(AS_OF + (flap * 10 + 3) * MINUTE)
+    assert len([call for call in rooms.sandbox.requests if call.method == "POST"]) == 3, "opened, and each rise once"
+    assert rooms.mail.titles == ["CRITICAL · Things amiss"]
 
 
 def test_a_finding_that_is_back_after_the_flap_window_is_told_anew(rooms: Rooms) -> None:

@@ -135,15 +135,16 @@ def test_a_snooze_ends_also_where_no_run_judges(desk: Desk) -> None:
     assert desk.outbox()[2]["body"]["title"] == "Things amiss"
 
 
-def test_a_snooze_is_over_when_the_finding_rises_to_high(desk: Desk) -> None:
+def test_a_snooze_is_over_when_the_finding_rises_to_high_and_again_when_it_rises_to_critical(desk: Desk) -> None:
     desk.anomaly("a", severity="LOW")
     desk.refresh()
-    snooze(desk.engine, 1, **KIM, at=AS_OF, until=AS_OF + 9 * HOUR)
-    desk.gone("a")
-    desk.anomaly("a", severity="HIGH")
-    desk.refresh(AS_OF + HOUR)
-    assert desk.findings()[0]["status"] == "open"
-    assert kinds(desk) == ["opened", "snoozed", "risen"]
+    for hours, severity in enumerate(("HIGH", "CRITICAL")):
+        snooze(desk.engine, 1, **KIM, at=AS_OF + hours * HOUR, until=AS_OF + 9 * HOUR)
+        desk.gone("a")
+        desk.anomaly("a", severity=severity)
+        desk.refresh(AS_OF + (hours + 0.5) * HOUR)
+        assert desk.findings()[0]["status"] == "open"
+    assert kinds(desk) == ["opened", "snoozed", "risen", "snoozed", "risen"]
 
 
 def test_acts_that_make_no_sense_are_refused_with_what_to_do(desk: Desk) -> None:

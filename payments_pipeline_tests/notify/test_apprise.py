@@ -99,3 +99,38 @@ def test_channels_stand_in_for_each_other_in_the_order_of_settings(settings: Set
     assert delivery_plan(own).routes["a"].min_severity == "HIGH"
     with pytest.raises(PermanentError, match="Two channels"):
         build_channels(own.model_copy(update={"alert_channels": (more[0], more[0])}))
+
+
+@pytest.mark.parametrize(
+    ("address", "word", "is_text"),
+    [
+        ("mailto://kim:hush@example.com?to=ops@example.com", "Reason: <a href='http://evil.example'>Log in</a>", True),
+        ("mailto://kim:hush@example.com?format=html", "&lt;a", False),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general", "&lt;a href='http://evil.example'&gt;", False),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", "&lt;a href='http://evil.example'&gt;", False),
+        (f"discord://{'1' * 18}/{'a' * 60}", "]\u200b(http://evil.example)", True),
+    ],
+)
+def test_what_a_message_quotes_calls_nobody_and_is_no_markup_in_any_service(
+    address: str, word: str, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    def take(body: str, **_: object) -> bool:
+        sent.append(body)
+        return True
+
+    channel = AppriseChannel("oncall", address)
+    service = channel._service()
+    monkeypatch.setattr(service, "send", take)
+    monkeypatch.setattr(channel, "_service", lambda: service)
+    hostile = "<a href='http://evil.example'>Log in</a> <!channel> <@U123> @everyone @Here [x](http://evil.example)"
+    evidence = {"user_id": 17, "reason": hostile, "plan": "<b>Pro</b>"}
+    channel.send(Message(7, "opened", "HIGH", {"report": "activation_gaps", "why": "No.", "evidence": evidence}))
+    (body,) = sent
+    assert word in body
+    for live in ("<!", "<@", "@everyone", "@Here", "&lt;!", "&lt;@", "]("):
+        assert live not in body
+    assert ("<b>Pro" in body) is is_text
+    lines = body.replace("<br/>", "\n").replace("<br />", "\n").replace("&nbsp;", " ").splitlines()
+    assert any(line.startswith("User id: 17") for line in lines), "line breaks are kept"

@@ -19,7 +19,7 @@ from payments_pipeline.errors import (
 )
 from payments_pipeline.notify.channel import Message
 from payments_pipeline.notify.channels import build_channels
-from payments_pipeline.notify.discord import DEFAULT_WAIT, DiscordChannel, _own_id
+from payments_pipeline.notify.discord import DEFAULT_WAIT, DiscordChannel, _own_id, _seconds
 from payments_pipeline.sandbox.failures import Fault
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import DiscordState
@@ -64,6 +64,13 @@ def test_rate_limit_says_how_long(channel: DiscordChannel, sandbox: Sandbox) -> 
     with pytest.raises(TransientError) as caught:
         channel.send(MESSAGE)
     assert caught.value.retry_after == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("1e12", 3600.0), (10**400, None), ("inf", None), ("-4", 0.0), (True, None), (0.35, 0.35)]
+)
+def test_no_number_that_discord_says_silences_its_channel_for_long(said: object, seconds: float | None) -> None:
+    assert _seconds(said) == seconds
 
 
 def test_rate_limit_of_the_edge_that_says_nothing_is_waited_out_all_the_same(

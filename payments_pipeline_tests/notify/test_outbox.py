@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,25 @@ def test_long_rate_limit_ends_the_round_and_pauses_the_channel(
     assert len(sandbox.requests) == 1, "nobody calls a channel that asked us to wait"
     clock.now += timedelta(seconds=91)
     assert run(engine, channels, clock) == Delivery(sent=2)
+
+
+@pytest.mark.parametrize("wait", [1e300, math.inf, math.nan])
+def test_channel_that_asks_for_an_age_is_tried_again_within_the_hour(
+    engine: Engine, channels: Channels, clock: Wrist, finding: OpenOne, wait: float
+) -> None:
+    class Asks:
+        edits = True
+
+        def send(self, message: Message) -> str | None:  # noqa: ARG002
+            raise TransientError("429", retry_after=wait)
+
+        def edit(self, message_id: str, message: Message) -> None:
+            raise NotImplementedError
+
+    finding()
+    assert run(engine, {"discord": Asks()}, clock, limit=1, patience=0).retried == 1
+    clock.now += timedelta(hours=1)
+    assert run(engine, channels, clock).sent == 1
 
 
 def test_outage_costs_one_call_a_pause_however_much_waits(

@@ -66,6 +66,23 @@ def test_routes_choose_by_severity_and_report(
     assert ["stuck_authorizations" in body["message"] for _, body in sink.calls] == [True]
 
 
+def test_what_is_grave_and_no_route_wants_goes_to_the_first_channel_with_its_end(
+    engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
+) -> None:
+    plan = DeliveryPlan({"discord": Route("CRITICAL"), "mail": Route(reports=("refunds",))})
+    one = finding("a", channel="*")
+    soften(engine, "HIGH")
+    assert run(engine, both, clock, plan).sent == 1
+    with engine.begin() as connection:
+        notify(connection, "resolved", one, "*")
+    finding("b", channel="*")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE recon.notifications SET severity = 'MEDIUM' WHERE finding_id <> :a"), {"a": one})
+    assert run(engine, both, clock, plan).sent == 1
+    assert [message["embeds"][0]["title"] for message in shown(sandbox)] == ["Resolved · Paid but not active"]
+    assert sink.calls == []
+
+
 def test_channel_that_told_of_a_finding_tells_its_end_and_only_discord_what_people_do(
     engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
 ) -> None:
@@ -120,6 +137,9 @@ def test_rise_rings_again_with_a_new_message_and_removes_the_old_one(
         ("22:00-07:00", "Europe/Zurich", "2026-11-01T21:30", "2026-11-02T06:00"),
         ("12:00-13:30", "UTC", "2026-11-01T13:29", "2026-11-01T13:30"),
         ("22:00-07:00", "Europe/Zurich", "2026-10-24T22:30", "2026-10-25T06:00"),
+        ("22:00-02:30", "Europe/Zurich", "2026-10-25T00:15", "2026-10-25T00:30"),
+        ("22:00-02:30", "Europe/Zurich", "2026-10-25T01:15", "2026-10-25T01:30"),
+        ("22:00-02:30", "Europe/Zurich", "2026-03-29T00:45", "2026-03-29T01:30"),
     ],
 )
 def test_quiet_hours_end_when_they_say(hours: str, zone: str, now: str, until: str | None) -> None:
@@ -149,6 +169,23 @@ def test_quiet_hours_hold_back_what_is_below_high(
     assert run(engine, channels, clock, plan).sent == 1
 
 
+def test_what_becomes_grave_in_quiet_hours_is_told_at_once_with_what_was_held_back(
+    engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
+) -> None:
+    plan = DeliveryPlan(quiet=quiet_hours("10:00-22:00", "UTC"))
+    one = finding(channel="*")
+    soften(engine, "MEDIUM")
+    assert run(engine, both, clock, plan).sent == 0
+    clock.now += timedelta(minutes=30)
+    with engine.begin() as connection:
+        notify(connection, "risen", one, "*")
+    assert run(engine, both, clock, plan) == Delivery(sent=2)
+    assert [message["embeds"][0]["title"] for message in shown(sandbox)] == ["CRITICAL · Paid but not active"]
+    assert sink.titles == ["CRITICAL · Paid but not active"]
+    clock.now += timedelta(days=1)
+    assert run(engine, both, clock, plan).sent == 0
+
+
 def test_deleted_webhook_is_stood_in_for_by_the_next_channel_at_once(
     engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
 ) -> None:
@@ -161,6 +198,22 @@ def test_deleted_webhook_is_stood_in_for_by_the_next_channel_at_once(
     clock.now += timedelta(minutes=2)
     run(engine, both, clock, only_discord)
     assert (len(shown(sandbox)), len(sink.calls)) == (1, 1), "each of them once, also when it is back"
+
+
+def test_what_waits_for_a_channel_that_is_no_longer_configured_is_told_by_the_next(
+    engine: Engine, both: Channels, clock: Wrist, sandbox: Sandbox, sink: Sink, finding: OpenOne
+) -> None:
+    only_discord, mail = DeliveryPlan({"mail": Route(reports=("nothing",))}), {"mail": both["mail"]}
+    one = finding("a", channel="*")
+    with engine.begin() as connection:
+        notify(connection, "acknowledged", one, "*", handled_by="kim")
+    sandbox.faults.server_error("discord", times=None)
+    run(engine, both, clock, only_discord)
+    assert run(engine, mail, clock) == Delivery(unconfigured=2)
+    clock.now += DOWN_AFTER
+    assert run(engine, mail, clock) == Delivery(sent=1)
+    assert "Instead of: discord" in sink.calls[0][1]["message"]
+    assert run(engine, mail, clock) == Delivery(), "told once, and nothing waits for ever"
 
 
 def test_channel_that_fails_for_long_is_stood_in_for_but_not_for_small_things(

@@ -10,8 +10,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
+from payments_pipeline.config import AlertChannel, Settings
 from payments_pipeline.definitions import build_defs
+from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.present_health import show_health
 from payments_pipeline.resources import default_resources
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
@@ -118,3 +121,14 @@ def test_one_round_of_the_watchdog_at_a_time(house: House) -> None:
     assert tick(house, watchdog_due).run_requests
     house.instance.add_run(dg.DagsterRun(job_name="watchdog", status=dg.DagsterRunStatus.STARTED))
     assert not tick(house, watchdog_due).run_requests
+
+
+def test_channel_for_a_report_that_does_not_exist_is_refused_at_start(settings: Settings) -> None:
+    def wants(*reports: str) -> dict[str, Any]:
+        one = AlertChannel(name="oncall", url=SecretStr("json://127.0.0.1:9/hush"), reports=reports)
+        return default_resources(settings.model_copy(update={"alert_channels": (one,)}))
+
+    with pytest.raises(ConfigurationError, match="oncall wants to hear of activation_gap:") as caught:
+        build_defs(wants("activation_gap", "clock_skew"))
+    assert "activation_gaps" in str(caught.value)
+    build_defs(wants("activation_gaps", "undelivered_notifications", "nightly_run"))

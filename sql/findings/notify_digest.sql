@@ -58,7 +58,13 @@ total AS (
 )
 
 SELECT
-    concat_ws(':', 'digest', cast(:change AS text), md5(cast(t.covers AS text))) AS dedupe_key,
+    concat_ws(
+        ':',
+        'digest',
+        cast(:change AS text),
+        CASE WHEN :change = 'risen' THEN (ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'])[t.gravity] END,
+        md5(cast(t.covers AS text))
+    ) AS dedupe_key,
     '*' AS channel,
     'digest' AS kind,
     (ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'])[t.gravity] AS severity,

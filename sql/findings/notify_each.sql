@@ -1,5 +1,5 @@
 -- One notification a finding, for all channels. The key makes a second one for the same change impossible; what can
--- happen again in one episode carries its time.
+-- happen again in one episode carries its time, and a rise what it rose to. edit_only: for channels that can edit.
 INSERT INTO recon.notifications (
     dedupe_key, channel, kind, finding_id, thread_id, severity, body, next_attempt_at, created_at
 )
@@ -8,7 +8,8 @@ SELECT
         ':',
         f.finding_id,
         cast(:kind AS text),
-        CASE WHEN :kind IN ('acknowledged', 'snoozed', 'woken') THEN extract(EPOCH FROM cast(:as_of AS timestamptz)) END
+        CASE WHEN :kind IN ('acknowledged', 'snoozed', 'woken') THEN extract(EPOCH FROM cast(:as_of AS timestamptz)) END,
+        CASE WHEN :kind = 'risen' OR :edit_only THEN f.severity END
     ) AS dedupe_key,
     '*' AS channel,
     cast(:kind AS text) AS kind,
@@ -35,7 +36,8 @@ SELECT
                 )
             )
         ELSE '{}'
-    END AS body,
+    END
+    || CASE WHEN :edit_only THEN jsonb_build_object('edit_only', TRUE) ELSE '{}' END AS body,
     cast(:as_of AS timestamptz) AS next_attempt_at,
     cast(:as_of AS timestamptz) AS created_at
 FROM recon.findings AS f

@@ -1,5 +1,5 @@
 -- Live findings whose row is there again: seen once more, with the newest evidence. Severity only rises; one that rises
--- to HIGH or above from below ends a snooze, because something smaller was put off. Answers how many, and which rose.
+-- to HIGH or CRITICAL ends a snooze, because something smaller was put off. Answers how many, and which rose so.
 WITH seen AS (
     UPDATE recon.findings AS f
     SET
@@ -26,7 +26,9 @@ WITH seen AS (
         SELECT
             r.*,
             l.finding_id,
-            l.severity IN ('MEDIUM', 'LOW') AND r.severity IN ('CRITICAL', 'HIGH') AS rises
+            r.severity IN ('CRITICAL', 'HIGH')
+            AND array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], r.severity)
+            < array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], l.severity) AS rises
         FROM report_rows AS r
         INNER JOIN recon.findings AS l ON r.fingerprint = l.fingerprint
         WHERE l.report = :report AND l.status <> 'resolved' AND NOT r.withheld

@@ -39,5 +39,6 @@ WHERE
     n.state IN ('pending', 'sending', 'dead')
     AND n.severity IN ('CRITICAL', 'HIGH')
     AND n.kind NOT IN ('acknowledged', 'snoozed', 'summary')
+    AND NOT n.body ? 'edit_only'
 ORDER BY n.notification_id
 ON CONFLICT (dedupe_key) DO NOTHING;

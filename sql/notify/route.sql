@@ -1,5 +1,6 @@
--- Gives notifications that are due to every channel that wants them. A channel that has told of a thread is told of its
--- further course, too; what only changes a message (acknowledged, snoozed) goes to channels that can edit. A resolution
+-- Gives notifications that are due to every channel that wants them; of HIGH and above what none wants to the first one.
+-- A channel that has told of a thread is told of its
+-- further course, too; what only changes a message (acknowledged, snoozed, edit_only) goes to channels that can edit. A resolution
 -- waits where it can't be edited in, and below HIGH all wait for the end of quiet hours where they make a noise.
 WITH channels AS (
     SELECT c.*
@@ -32,6 +33,13 @@ wanted AS (
         END AS fits
     FROM due AS d
     CROSS JOIN channels AS c
+),
+
+taken AS (
+    SELECT
+        w.*,
+        bool_or(w.fits OR w.follows) OVER (PARTITION BY w.notification_id) AS has_taker
+    FROM wanted AS w
 )
 
 INSERT INTO recon.notifications (
@@ -55,7 +63,13 @@ SELECT
         END
     ) AS next_attempt_at,
     w.created_at
-FROM wanted AS w
-WHERE (w.fits OR w.follows) AND (w.edits OR w.kind NOT IN ('acknowledged', 'snoozed'))
+FROM taken AS w
+WHERE
+    (
+        w.fits
+        OR w.follows
+        OR (w.place = 0 AND NOT w.has_taker AND w.severity IN ('CRITICAL', 'HIGH') AND w.kind <> 'summary')
+    )
+    AND (w.edits OR (w.kind NOT IN ('acknowledged', 'snoozed') AND NOT w.body ? 'edit_only'))
 ORDER BY w.notification_id, w.place
 ON CONFLICT (dedupe_key) DO NOTHING;
