@@ -116,11 +116,7 @@ unnamed AS (
         p.status,
         p.deposit_address,
         p.deposit_tag,
-        CASE
-            WHEN p.tx_hash <> '' THEN p.tx_hash
-            WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref)
-            ELSE p.provider_ref
-        END AS tx_hash
+        coalesce(nullif(p.tx_hash, ''), p.provider_ref) AS tx_hash
     FROM absent AS a
     INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
     UNION ALL

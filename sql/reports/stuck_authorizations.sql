@@ -16,6 +16,7 @@ intraday: full
 params:
   lead_hours: 48
   max_age_days: 7
+  delivered_hours: 72
   grace_minutes: 60
 action: capture_payment
 columns:
@@ -37,6 +38,8 @@ columns:
   reason: Why the hold is listed.
   severity: HIGH where the deadline is near or past, else MEDIUM.
 ---*/
+-- Listed are holds near or past their deadline; without a known deadline, old ones; and, whatever the deadline, those
+-- whose service was delivered delivered_hours ago: by then a capture was forgotten.
 WITH provider_holds AS (
     SELECT
         t.provider,
@@ -47,7 +50,11 @@ WITH provider_holds AS (
         t.user_ref,
         t.capture_before,
         -- The intent may be older than the authorization.
-        t.state_changed_at AS created_at
+        t.state_changed_at AS created_at,
+        coalesce(
+            t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours,
+            t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+        ) AS is_due
     FROM recon.provider_transactions AS t
     WHERE
         t.state = 'authorized'
@@ -62,6 +69,7 @@ WITH provider_holds AS (
                 t.capture_before IS NULL
                 AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
             )
+            OR t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' HOUR * :delivered_hours
         )
 ),
 
@@ -73,6 +81,7 @@ holds AS (
         h.currency,
         h.capture_before,
         h.created_at,
+        h.is_due,
         p.payment_id,
         p.booking_id,
         p.plan_id,
@@ -101,6 +110,7 @@ holds AS (
         p.currency,
         cast(NULL AS timestamptz) AS capture_before,
         p.created_at,
+        TRUE AS is_due,
         p.payment_id,
         p.booking_id,
         p.plan_id,
@@ -153,6 +163,27 @@ chosen AS (
             ORDER BY h.payment_created_at DESC NULLS LAST, h.payment_id DESC NULLS LAST
         ) AS choice
     FROM holds AS h
+),
+
+advised AS (
+    SELECT
+        c.*,
+        b.ends_at,
+        CASE
+            WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
+            WHEN b.booking_id IS NULL THEN 'wait'
+            WHEN
+                b.cancelled_by IS NOT NULL
+                OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')
+                THEN 'release'
+            WHEN b.actual_start <= cast(:as_of AS timestamptz) THEN 'capture'
+            WHEN b.status IN ('completed', 'delivered', 'finished', 'done') THEN 'capture'
+            WHEN b.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes THEN 'release'
+            ELSE 'wait'
+        END AS recommendation
+    FROM chosen AS c
+    LEFT JOIN recon.app_bookings AS b ON c.booking_id = b.booking_id
+    WHERE c.choice = 1
 )
 
 SELECT
@@ -174,26 +205,20 @@ SELECT
         ),
         1
     ) AS hours_left,
+    c.recommendation,
     CASE
-        WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
-        WHEN b.booking_id IS NULL THEN 'wait'
-        WHEN
-            b.cancelled_by IS NOT NULL
-            OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')
-            THEN 'release'
-        WHEN b.actual_start <= cast(:as_of AS timestamptz) THEN 'capture'
-        WHEN b.status IN ('completed', 'delivered', 'finished', 'done') THEN 'capture'
-        WHEN b.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes THEN 'release'
-        ELSE 'wait'
-    END AS recommendation,
-    CASE
+        WHEN NOT c.is_due THEN 'delivered days ago, and not captured'
         WHEN c.capture_before <= cast(:as_of AS timestamptz) THEN 'deadline passed'
         WHEN c.capture_before IS NOT NULL THEN 'deadline near'
         WHEN c.is_known_to_provider THEN 'old, and the provider names no deadline'
         ELSE 'old, and known to the application only'
     END AS reason,
-    CASE WHEN c.capture_before IS NULL THEN 'MEDIUM' ELSE 'HIGH' END AS severity
-FROM chosen AS c
+    CASE WHEN c.capture_before IS NULL OR NOT c.is_due THEN 'MEDIUM' ELSE 'HIGH' END AS severity
+FROM advised AS c
 LEFT JOIN recon.app_users AS u ON c.user_id = u.user_id
-LEFT JOIN recon.app_bookings AS b ON c.booking_id = b.booking_id
-WHERE c.choice = 1
+WHERE
+    c.is_due
+    OR (
+        c.recommendation = 'capture'
+        AND c.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' HOUR * :delivered_hours
+    )
