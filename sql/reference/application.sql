@@ -87,7 +87,7 @@ DROP INDEX IF EXISTS public.payment_transactions_compare_provider;
 -- no scan is index-only.
 CREATE INDEX IF NOT EXISTS payment_transactions_by_reference
 ON public.payment_transactions (lower(btrim(payment_method)), recon.plain_reference(transaction_id))
-INCLUDE (payment_method, transaction_id, status, amount, currency);
+INCLUDE (payment_method, transaction_id, status, amount, currency, confirmed_at);
 DROP INDEX IF EXISTS public.payment_transactions_user;
 -- A user's payments in order, with all that tells which of them need a closer look.
 CREATE INDEX IF NOT EXISTS payment_transactions_user_compare ON public.payment_transactions (user_id, plan_id)
@@ -103,6 +103,14 @@ WHERE recon.plain_reference(tx_hash) IS NOT NULL;
 DROP INDEX IF EXISTS public.payment_transactions_status;
 CREATE INDEX IF NOT EXISTS payment_transactions_status_word
 ON public.payment_transactions (lower(btrim(status)), created_at);
+-- The same among what reports compare with the provider: these words are the list that stands in them.
+CREATE INDEX IF NOT EXISTS payment_transactions_not_paid
+ON public.payment_transactions (lower(btrim(payment_method)), recon.plain_reference(transaction_id))
+INCLUDE (payment_method, transaction_id, status)
+WHERE lower(btrim(status)) NOT IN (
+    'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+    'settled', 'partially_refunded', 'partial_refund'
+);
 -- Who stores the id of the charge in place of that of the payment.
 DROP INDEX IF EXISTS public.payment_transactions_charge;
 CREATE INDEX IF NOT EXISTS payment_transactions_by_charge

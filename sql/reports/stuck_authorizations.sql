@@ -90,17 +90,21 @@ holds AS (
         coalesce(cast(p.user_id AS text), h.user_ref) AS user_ref,
         TRUE AS is_known_to_provider
     FROM provider_holds AS h
+    -- Nearly all are known by their own id; of the others the payments are asked for by index: the limit is a fence.
+    LEFT JOIN recon.app_payments AS d ON h.provider = d.provider AND h.provider_ref = d.provider_ref
     LEFT JOIN LATERAL (
-        -- The limit is a fence: of a few holds the payments are asked for by index.
-        SELECT
-            o.payment_id,
-            o.way
+        SELECT o.payment_id
         FROM recon.payment_objects AS o
-        WHERE o.provider = h.provider AND o.account = h.account AND o.provider_ref = h.provider_ref
+        WHERE
+            d.payment_id IS NULL
+            AND o.provider = h.provider
+            AND o.account = h.account
+            AND o.provider_ref = h.provider_ref
+            AND o.way <> 1
         ORDER BY o.way
         LIMIT 1000
     ) AS x ON TRUE
-    LEFT JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
+    LEFT JOIN recon.app_payments AS p ON coalesce(d.payment_id, x.payment_id) = p.payment_id
     UNION ALL
     -- Holds that only the application knows, of providers that are not read: its own word is all there is.
     SELECT

@@ -28,4 +28,6 @@ CROSS JOIN LATERAL generate_series(
         WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
         ELSE 0
     END
-) AS g (shift);
+) AS g (shift)
+-- Of periods that something is sold for; what is not known counts as a year.
+WHERE s.period IN ('any', 'year') OR s.period IN (SELECT lower(l.period) FROM recon.app_plans AS l);

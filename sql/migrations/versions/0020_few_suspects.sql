@@ -8,3 +8,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         ELSE btrim(reference)
     END
 $$;
+
+-- What is not simply paid at the provider: the few that may differ from what the application says.
+CREATE INDEX provider_transactions_not_paid ON recon.provider_transactions (provider, provider_ref)
+INCLUDE (kind, state) WHERE state <> 'paid' AND kind IN ('payment', 'deposit');

@@ -1,4 +1,4 @@
-"""Runs 0020_plain_references.sql."""
+"""Runs 0020_few_suspects.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
