@@ -177,7 +177,7 @@ nameless AS (
         coalesce(nullif(p.tx_hash, ''), p.provider_ref) AS tx_hash
     FROM other_words AS w
     INNER JOIN recon.app_payments AS p ON w.raw_status = p.status
-    WHERE p.provider = 'okx'
+    WHERE CASE WHEN p.provider = 'okx' THEN 1 ELSE 0 END = 1
     UNION
     SELECT
         p.payment_id,
