@@ -61,7 +61,9 @@ def collect(
     if connection.execute(named("reports/touched/is_much.sql"), {"changed_from": changed_from}).scalar_one():
         return None
     types = connection.execute(named("reports/touched/id_types.sql")).one()
-    _create(connection, "ends", {"last": last, "as_of": as_of, "days": sorted(days), "object_days": sorted(object_days)})
+    _create(
+        connection, "ends", {"last": last, "as_of": as_of, "days": sorted(days), "object_days": sorted(object_days)}
+    )
     _create(connection, "objects", {"changed_from": changed_from, "since": since})
     if _count(connection, "objects") > MOST:
         return None

@@ -107,21 +107,22 @@ def test_the_booking_says_what_to_do_with_the_hold(
 
 
 @pytest.mark.parametrize(
-    ("ended", "booking", "expected"),
+    ("app", "ended", "booking", "expected"),
     [
-        (ago(days=4), {"actual_start": ago(days=4, hours=1)}, ["capture"]),
-        (ago(days=4), {"status": "completed"}, ["capture"]),
-        (ago(days=2), {"status": "completed"}, []),
-        (ago(days=4), {}, []),
-        (ago(days=4), {"actual_start": ago(days=4, hours=1), "cancelled_by": "host"}, []),
+        ("authorized", ago(days=4), {"actual_start": ago(days=4, hours=1)}, ["capture"]),
+        ("pending", ago(days=4), {"status": "completed"}, ["capture"]),
+        ("captured", ago(days=4), {"status": "completed"}, []),
+        ("authorized", ago(days=2), {"status": "completed"}, []),
+        ("authorized", ago(days=4), {}, []),
+        ("authorized", ago(days=4), {"actual_start": ago(days=4, hours=1), "cancelled_by": "host"}, []),
     ],
 )
 def test_what_was_delivered_days_ago_and_never_captured_was_forgotten(
-    ledger: Ledger, ended: datetime, booking: dict[str, Any], expected: list[str]
+    ledger: Ledger, app: str, ended: datetime, booking: dict[str, Any], expected: list[str]
 ) -> None:
     user = ledger.user()
     made = ledger.booking(user, user, starts_at=ended - timedelta(hours=1), ends_at=ended, **booking)
-    ledger.payment(user, None, "authorized", ago(days=5), booking_id=made)
+    ledger.payment(user, None, app, ago(days=5), booking_id=made)
     ledger.transaction("authorized", ago(days=5), capture_before=AS_OF + timedelta(days=25))
     found = holds(ledger)
     assert [hold["recommendation"] for hold in found] == expected

@@ -255,7 +255,7 @@ def stuck_authorizations(world: World) -> set[str]:
 
 
 def _delivered(world: World) -> set[str]:
-    """Stripe ids of payments for services that somebody came to, over for three days and more."""
+    """Stripe ids of payments not taken for services that somebody came to, over for three days and more."""
     bookings = {row["id"]: row for row in world.tables["bookings"]}
     booked = [(row, bookings[row["booking_id"]]) for row in world.tables["payment_transactions"] if row["booking_id"]]
     return {
@@ -265,6 +265,7 @@ def _delivered(world: World) -> set[str]:
         and (booking["actual_start"] or booking["status"] == "completed")
         and booking["status"] not in {"cancelled", "canceled", "no_show"}
         and not booking["cancelled_by"]
+        and APP.get(payment["status"]) != "paid"
     }
 
 

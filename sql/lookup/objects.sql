@@ -57,7 +57,7 @@ named AS (
     FROM recon.provider_transactions AS t
     WHERE
         t.kind = 'deposit'
-        AND t.tx_hash = any(ARRAY(SELECT recon.plain_reference(h) FROM unnest(cast(:tx_hashes AS text[])) AS h))
+        AND t.tx_hash = any(array(SELECT recon.plain_reference(h) FROM unnest(cast(:tx_hashes AS text[])) AS h))
 ),
 
 family AS (

@@ -81,9 +81,9 @@ other_words AS (
 ),
 
 suspects AS (
-    -- Two that are simply paid agree, and nearly all are. What is not, on either side, stands in an index of its own, and
-    -- is looked up on the other side. A state that is in no mapping differs from nothing: such a pair falls away below.
-    -- As a CASE, because then the database expects few rows and looks the rest up by index.
+    -- Two that are simply paid agree, and nearly all are. What is not, on either side, stands in an index of its own,
+    -- and is looked up on the other side. A state that is in no mapping differs from nothing: such a pair falls away
+    -- below. As a CASE, because then the database expects few rows and looks the rest up by index.
     SELECT
         t.provider,
         t.provider_ref

@@ -39,7 +39,8 @@ columns:
   severity: HIGH where the deadline is near or past, else MEDIUM.
 ---*/
 -- Listed are holds near or past their deadline; without a known deadline, old ones; and, whatever the deadline, those
--- whose service was delivered delivered_hours ago: by then a capture was forgotten.
+-- whose service was delivered delivered_hours ago: by then a capture was forgotten. Where the application counts it as
+-- captured, out_of_sync_payments tells.
 WITH provider_holds AS (
     SELECT
         t.provider,
@@ -86,6 +87,7 @@ holds AS (
         p.booking_id,
         p.plan_id,
         p.user_id,
+        p.status,
         p.created_at AS payment_created_at,
         coalesce(cast(p.user_id AS text), h.user_ref) AS user_ref,
         TRUE AS is_known_to_provider
@@ -119,6 +121,7 @@ holds AS (
         p.booking_id,
         p.plan_id,
         p.user_id,
+        p.status,
         p.created_at AS payment_created_at,
         cast(p.user_id AS text) AS user_ref,
         FALSE AS is_known_to_provider
@@ -134,7 +137,8 @@ holds AS (
             q.payment_id,
             q.booking_id,
             q.plan_id,
-            q.user_id
+            q.user_id,
+            q.status
         FROM recon.app_payments AS q
         WHERE
             q.status = m.raw_status
@@ -173,6 +177,7 @@ advised AS (
     SELECT
         c.*,
         b.ends_at,
+        coalesce(m.state, 'unknown') AS app_state,
         CASE
             WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
             WHEN b.booking_id IS NULL THEN 'wait'
@@ -187,6 +192,8 @@ advised AS (
         END AS recommendation
     FROM chosen AS c
     LEFT JOIN recon.app_bookings AS b ON c.booking_id = b.booking_id
+    LEFT JOIN recon.state_map AS m
+        ON c.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     WHERE c.choice = 1
 )
 
@@ -224,5 +231,6 @@ WHERE
     c.is_due
     OR (
         c.recommendation = 'capture'
+        AND c.app_state <> 'paid'
         AND c.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' HOUR * :delivered_hours
     )

@@ -29,13 +29,14 @@ FROM (
         0
     FROM unnest(cast(:object_days AS integer[])) AS d (days)
 ) AS s (period, length, early, shifts)
-CROSS JOIN LATERAL generate_series(
-    0,
-    CASE
-        WHEN extract(DAY FROM cast(:last AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
-        WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
-        ELSE 0
-    END
-) AS g (shift)
+CROSS JOIN
+    LATERAL generate_series(
+        0,
+        CASE
+            WHEN extract(DAY FROM cast(:last AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
+            WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
+            ELSE 0
+        END
+    ) AS g (shift)
 -- Of periods that something is sold for; what is not known counts as a year.
 WHERE s.period IN ('any', 'object', 'year') OR s.period IN (SELECT lower(l.period) FROM recon.app_plans AS l);
