@@ -40,6 +40,7 @@ VIEWS = {
         "coverage",
     ),
     "payment_objects": ("app_payments", "provider_transactions", "stripe_payment_intents"),
+    "payment_retries": ("app_payments", "provider_transactions", "stripe_payment_intents"),
     "live_providers": ("coverage",),
 }
 

@@ -43,8 +43,8 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# Views of ours that rest on contract views: re-created after them, from sql/canonical/.
-DERIVED = ("payment_verdicts", "payment_objects")
+# Views of ours that rest on contract views, or on one before them: re-created in this order, from sql/canonical/.
+DERIVED = ("payment_verdicts", "payment_objects", "payment_retries")
 
 
 def apply_contract(connection: Connection, contract_dir: Path | None) -> list[str]:
@@ -74,10 +74,10 @@ def apply_contract(connection: Connection, contract_dir: Path | None) -> list[st
             )
         if _refresh(connection, view, path):
             written.append(view)
-    for view in DERIVED:
-        source = read_sql(f"canonical/{view}.sql")
-        if written or _stored_digest(connection, view) != _digest(source):
-            connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))
+    sources = {view: read_sql(f"canonical/{view}.sql") for view in DERIVED}
+    if written or any(_stored_digest(connection, view) != _digest(source) for view, source in sources.items()):
+        _drop_derived(connection)
+        for view, source in sources.items():
             _run(connection, source, f"sql/canonical/{view}.sql")
             _store_digest(connection, view, source)
             written.append(view)
@@ -95,8 +95,7 @@ def _refresh(connection: Connection, view: str, path: Path) -> bool:
     source = path.read_text(encoding="utf-8")
     if _stored_digest(connection, view) == _digest(source) and not missing_columns(connection, view):
         return False
-    for derived in DERIVED:
-        connection.execute(text(f"DROP VIEW IF EXISTS recon.{derived}"))
+    _drop_derived(connection)
     connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))  # view: one of our seven constants
     _run(connection, source, str(path))
     missing = missing_columns(connection, view)
@@ -108,6 +107,12 @@ def _refresh(connection: Connection, view: str, path: Path) -> bool:
         )
     _store_digest(connection, view, source)
     return True
+
+
+def _drop_derived(connection: Connection) -> None:
+    """Those that rest on others first."""
+    for view in reversed(DERIVED):
+        connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))
 
 
 def _digest(source: str) -> str:

@@ -101,7 +101,8 @@ class ConfirmCryptoPayment:
         last = max(deposit["came_at"] for deposit in facts["deposits"])
         values = {
             "payment_id": facts["payment_id"],
-            "tx_hash": _hash(facts),
+            # Left as the application wrote it, where it wrote one: views show it without blanks and 0x.
+            "tx_hash": None if payment["tx_hash"] else _hash(facts),
             "received_amount": _received(facts),
             "confirmed_at": last,
             "at": order.at,

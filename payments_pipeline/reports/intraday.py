@@ -163,8 +163,13 @@ def _collect(connection: Connection, tasks: Sequence[_Task], known: Mapping[str,
         last=min(mark.as_of for mark in stood),
         as_of=tasks[0].params[AS_OF],
         grace=max((_grace(task.params) for task in tasks), default=timedelta(0)),
-        days={int(value) for task in tasks for name, value in task.params.items() if name.endswith("_days")},
+        days=_days(tasks),
+        object_days=_days([task for task in tasks if task.report.scope and task.report.scope.by == "transaction"]),
     )
+
+
+def _days(tasks: Sequence[_Task]) -> set[int]:
+    return {int(value) for task in tasks for name, value in task.params.items() if name.endswith("_days")}
 
 
 def _grace(params: Mapping[str, Any]) -> timedelta:

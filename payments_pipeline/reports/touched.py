@@ -45,6 +45,7 @@ def collect(
     as_of: datetime,
     grace: timedelta,
     days: Collection[int] = (),
+    object_days: Collection[int] = (),
 ) -> Touched | None:
     """Fill pg_temp.touched_transactions, touched_payments and touched_users, for this transaction only.
 
@@ -53,13 +54,16 @@ def collect(
         last: the mark's `as_of`.
         grace: the longest time for which a report keeps silent about something new.
         days: for how many days reports look at a payment that is for no plan, under way, or the like.
+        object_days: the same of a provider's object.
     """
     since = last - grace - SLACK
     values = {"changed_from": changed_from, "last": last, "as_of": as_of, "since": since}
     if connection.execute(named("reports/touched/is_much.sql"), {"changed_from": changed_from}).scalar_one():
         return None
     types = connection.execute(named("reports/touched/id_types.sql")).one()
-    _create(connection, "ends", {"last": last, "as_of": as_of, "days": sorted(days)})
+    _create(
+        connection, "ends", {"last": last, "as_of": as_of, "days": sorted(days), "object_days": sorted(object_days)}
+    )
     _create(connection, "objects", {"changed_from": changed_from, "since": since})
     if _count(connection, "objects") > MOST:
         return None

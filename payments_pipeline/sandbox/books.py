@@ -49,7 +49,8 @@ class Money:
 
     Attributes:
         minor: the sum in the provider's own figure, of Stripe what was captured. named: the payment of the application
-            that the object names. foreign: it names another product. failed: its last attempt failed.
+            that the object names. foreign: it names another product. failed: its last attempt failed. held: it had the
+            money once.
     """
 
     provider: str
@@ -67,6 +68,7 @@ class Money:
     charge: str | None = None
     foreign: bool = False
     failed: bool = False
+    held: bool = False
 
 
 class Books:
@@ -168,6 +170,7 @@ class Books:
                 charge=intent["latest_charge"],
                 foreign=foreign,
                 failed=intent["status"] == "requires_payment_method" and declined,
+                held=charge.get("status") == "succeeded",
             )
 
     def _named(self, intent: Json, session: Json | None) -> tuple[str | None, bool]:

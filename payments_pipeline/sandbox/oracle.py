@@ -90,7 +90,8 @@ def _disputes(books: Books) -> Iterator[Event]:
 
 def _canceled(books: Books) -> Iterator[Event]:
     for item in books.all():
-        if item.state == "canceled" and not item.foreign and books.within(item.changed_at, EVENTS_KEPT):
+        told = item.state == "canceled" and not item.foreign and books.within(item.changed_at, EVENTS_KEPT)
+        if told and (item.held or not _recovered(books, item)):
             yield _event("canceled_payments", "E11", item.provider, item.ref)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -121,6 +122,21 @@ def test_a_hold_counts_from_its_authorization(books: Books) -> None:
     books.add("stripe_payment_intents", **INTENT | held)
     row = books.refreshed()
     assert (row["provider_created_at"], row["state_changed_at"]) == (CREATED, CREATED + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("columns", "changed"),
+    [
+        ({"canceled_at": AS_OF - timedelta(hours=5)}, AS_OF - timedelta(hours=5)),
+        ({}, AS_OF),
+        ({"created_at": AS_OF - timedelta(days=400)}, AS_OF - timedelta(days=369)),
+    ],
+)
+def test_a_cancellation_without_a_date_counts_from_its_reading(
+    books: Books, columns: dict[str, Any], changed: datetime
+) -> None:
+    books.intent(status="canceled", **columns)
+    assert books.refreshed()["state_changed_at"] == changed
 
 
 def test_a_gateway_payment_keeps_what_was_to_come(books: Books) -> None:

@@ -83,10 +83,13 @@ class Ledger:
             "link_method": "reference", "provider_created_at": at, "state_changed_at": at, "read_at": AS_OF,
             "paid_at": at if state == "paid" else None,
         }  # fmt: skip
-        self.add("recon.provider_transactions", **values | columns)
+        made = values | columns
+        if made.get("tx_hash"):
+            made["tx_hash"] = made["tx_hash"].lower().removeprefix("0x")  # as the canonical layer writes it
+        self.add("recon.provider_transactions", **made)
 
     def deposit(self, state: str, **columns: Any) -> None:
-        """A deposit of 20 USDT at OKX with transaction hash 0xabc."""
+        """A deposit of 20 USDT at OKX with transaction hash abc, which the exchange writes as 0xabc."""
         values: Row = {
             "provider": "okx", "account": "1", "provider_ref": "dep_1", "kind": "deposit", "currency": "USDT",
             "tx_hash": "0xabc", "deposit_address": "T1",

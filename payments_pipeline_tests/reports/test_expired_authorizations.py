@@ -106,6 +106,13 @@ def test_another_payment_for_the_booking_makes_up_for_it(
     assert len(rows(ledger)) == expected
 
 
+def test_a_hold_that_ran_out_nobody_says_when(ledger: Ledger) -> None:
+    lapsed(ledger, "authorized", canceled_at=None, read_at=ago(hours=3))
+    (row,) = rows(ledger)
+    assert (row["provider_ref"], row["expired_at"]) == ("pi_1", ago(hours=3))
+    assert rows(ledger, as_of=ago(hours=4)) == []
+
+
 def test_a_hold_that_runs_out_later_is_not_foretold(ledger: Ledger) -> None:
     lapsed(ledger, "authorized")
     assert rows(ledger, as_of=ago(hours=2)) == []

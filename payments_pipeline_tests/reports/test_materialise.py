@@ -161,8 +161,8 @@ def test_the_full_compare_reads_only_the_covering_indexes(ledger: Ledger) -> Non
         )
         connection.exec_driver_sql("VACUUM ANALYZE public.payment_transactions")
         connection.exec_driver_sql("VACUUM ANALYZE recon.provider_transactions")
-        compare = shipped()["out_of_sync_payments"].sql
-        compare = compare[compare.index("SELECT DISTINCT") : compare.index("),\n\nsuspect_payments")]
+        compare = shipped()["amount_mismatches"].sql
+        compare = compare[compare.index("SELECT DISTINCT") : compare.index("),\n\npairs")]
         for other in ("seqscan", "bitmapscan", "hashjoin", "nestloop"):
             connection.exec_driver_sql(f"SET enable_{other} = off")
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {compare}").scalars())
@@ -170,4 +170,4 @@ def test_the_full_compare_reads_only_the_covering_indexes(ledger: Ledger) -> Non
         connection.exec_driver_sql("SET TIME ZONE 'UTC'")
     assert "Merge Join" in plan
     assert "Index Only Scan using provider_transactions_compare" in plan
-    assert "Index Only Scan using payment_transactions_compare_provider" in plan
+    assert "Index Only Scan using payment_transactions_by_reference" in plan

@@ -210,8 +210,10 @@ def test_what_follows_changes_reads_no_large_table_whole(touched: Connection, na
 @pytest.mark.parametrize(
     ("index", "name"),
     [
-        ("public.payment_transactions_compare_provider", "out_of_sync_payments"),
-        ("recon.provider_transactions_compare", "out_of_sync_payments"),
+        ("public.payment_transactions_not_paid", "out_of_sync_payments"),
+        ("recon.provider_transactions_not_paid", "out_of_sync_payments"),
+        ("public.payment_transactions_by_reference", "amount_mismatches"),
+        ("recon.provider_transactions_compare", "amount_mismatches"),
         ("public.users_has_access", "activation_gaps"),
         ("public.payment_transactions_status_word", "stuck_authorizations"),
     ],

@@ -137,6 +137,28 @@ def test_cancellations_of_the_last_days_are_told_whoever_knows(
     assert all(row["reason"].startswith("canceled: abandoned, ") for row in found)
 
 
+@pytest.mark.parametrize(
+    ("held", "later", "expected"),
+    [
+        (None, {"created_at": ago(days=2)}, []),
+        (None, {"created_at": ago(days=2), "plan_id": None}, ["pi_1"]),
+        (None, {"created_at": ago(days=4)}, ["pi_1"]),
+        ("failed", {"created_at": ago(days=2)}, []),
+        ("succeeded", {"created_at": ago(days=2)}, ["pi_1"]),
+    ],
+)
+def test_a_checkout_that_was_left_and_opened_again_is_no_loss(
+    ledger: Ledger, held: str | None, later: Row, expected: list[str]
+) -> None:
+    user, plan = ledger.user(), ledger.plan()
+    ledger.payment(user, plan, "pending", ago(days=3))
+    intent(ledger, "canceled", ago(days=3), cancellation_reason="abandoned", charge_status=held)
+    ledger.transaction("canceled", ago(days=3), state_changed_at=ago(days=1))
+    ledger.payment(user, plan, "succeeded", transaction_id="pi_2", **later)
+    ledger.transaction("paid", ago(days=2), provider_ref="pi_2")
+    assert [row["provider_ref"] for row in ledger.rows("canceled_payments")] == expected
+
+
 def test_only_canceled_payments_of_ours_are_told_as_such(ledger: Ledger) -> None:
     ledger.transaction("canceled", provider_ref="pi_2", link_method="foreign")
     ledger.transaction("canceled", provider_ref="re_1", kind="refund")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -104,6 +104,29 @@ def test_the_booking_says_what_to_do_with_the_hold(
     ledger.payment(user, None, "authorized", ago(days=6), booking_id=made)
     ledger.transaction("authorized", ago(days=6), capture_before=AS_OF + timedelta(hours=30))
     assert [hold["recommendation"] for hold in holds(ledger)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("app", "ended", "booking", "expected"),
+    [
+        ("authorized", ago(days=4), {"actual_start": ago(days=4, hours=1)}, ["capture"]),
+        ("pending", ago(days=4), {"status": "completed"}, ["capture"]),
+        ("captured", ago(days=4), {"status": "completed"}, []),
+        ("authorized", ago(days=2), {"status": "completed"}, []),
+        ("authorized", ago(days=4), {}, []),
+        ("authorized", ago(days=4), {"actual_start": ago(days=4, hours=1), "cancelled_by": "host"}, []),
+    ],
+)
+def test_what_was_delivered_days_ago_and_never_captured_was_forgotten(
+    ledger: Ledger, app: str, ended: datetime, booking: dict[str, Any], expected: list[str]
+) -> None:
+    user = ledger.user()
+    made = ledger.booking(user, user, starts_at=ended - timedelta(hours=1), ends_at=ended, **booking)
+    ledger.payment(user, None, app, ago(days=5), booking_id=made)
+    ledger.transaction("authorized", ago(days=5), capture_before=AS_OF + timedelta(days=25))
+    found = holds(ledger)
+    assert [hold["recommendation"] for hold in found] == expected
+    assert all((hold["severity"], hold["reason"][:9]) == ("MEDIUM", "delivered") for hold in found)
 
 
 def test_hold_for_a_plan_waits_and_one_that_nobody_knows_is_released(ledger: Ledger) -> None:

@@ -19,9 +19,20 @@ ACCESS = ("activation_gaps", "unpaid_access", "wrong_tier", "amount_mismatches",
 
 def test_blanks_around_words_mean_nothing(ledger: Ledger) -> None:
     user = ledger.user("Active ", " pro")
-    ledger.payment(user, ledger.plan(), " Completed", currency="usd ")
+    ledger.payment(user, ledger.plan(), " Completed", currency="usd ", transaction_id=" pi_1 ")
     ledger.transaction("paid")
-    assert {name: ledger.rows(name) for name in ACCESS} == {name: [] for name in ACCESS}
+    ledger.read_in_full(stripe=True)
+    silent = (*ACCESS, "unknown_payments", "out_of_sync_payments", "orphan_provider_payments")
+    assert {name: ledger.rows(name) for name in silent} == {name: [] for name in silent}
+
+
+@pytest.mark.parametrize("reference", ["pi_1 ", " ch_1"])
+def test_a_payment_is_compared_by_its_reference_without_blanks(ledger: Ledger, reference: str) -> None:
+    payment = ledger.payment(ledger.user(), ledger.plan(), "pending", transaction_id=reference, amount=Decimal(19))
+    stripe.intent(ledger, "succeeded", charge_id="ch_1")
+    ledger.transaction("paid")
+    for name in ("activation_gaps", "out_of_sync_payments", "amount_mismatches"):
+        assert [row["payment_id"] for row in ledger.rows(name)] == [payment], name
 
 
 @pytest.mark.parametrize(
@@ -101,16 +112,20 @@ def test_what_is_given_to_everybody_needs_no_payment(ledger: Ledger, tier: str, 
     assert len(ledger.rows("unpaid_access")) == 1
 
 
-def test_a_hash_in_capitals_is_the_same_transaction(ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    "known",
+    [{"tx_hash": "0xABC"}, {"tx_hash": " abc"}, {"transaction_id": "0XABC"}, {"transaction_id": "abc"}],
+)
+def test_a_hash_is_the_same_transaction_however_it_is_written(ledger: Ledger, known: dict[str, str]) -> None:
     columns = {"payment_method": "okx", "crypto_currency": "usdt", "crypto_amount": Decimal(20), "network": "ERC20"}
     ledger.read_in_full(okx=True)
     payment = ledger.payment(
-        ledger.user(), ledger.plan(), "completed", ago(days=2), transaction_id=None, tx_hash="0xABC", **columns
+        ledger.user(), ledger.plan(), "completed", ago(days=2), **{"transaction_id": None} | columns | known
     )
     ledger.deposit("paid", at=ago(days=2), raw_status="2", network="USDT-ERC20", link_method="none")
     refresh_deposit_matches(ledger.engine, AS_OF)
-    assert ledger.rows("unmatched_deposits") == []
-    assert ledger.rows("unknown_payments") == []
+    for name in ("unmatched_deposits", "unknown_payments", "out_of_sync_payments"):
+        assert ledger.rows(name) == [], name
     assert [row["payment_id"] for row in ledger.rows("activation_gaps")] == [payment]
 
 

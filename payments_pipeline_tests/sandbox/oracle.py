@@ -240,13 +240,32 @@ def _class(state: str) -> str:
 
 
 def stuck_authorizations(world: World) -> set[str]:
-    """Stripe ids of holds that are old or near their end."""
+    """Stripe ids of holds that are old or near their end, or whose service was delivered three days ago."""
     soon, old = world.as_of + timedelta(hours=48), world.as_of - timedelta(days=7)
+    delivered = _delivered(world)
     return {
         item.ref
         for item in transactions(world).values()
         if item.state == "authorized"
-        and (item.changed_at <= old if item.capture_before is None else item.capture_before <= soon)
+        and (
+            (item.changed_at <= old if item.capture_before is None else item.capture_before <= soon)
+            or item.ref in delivered
+        )
+    }
+
+
+def _delivered(world: World) -> set[str]:
+    """Stripe ids of payments not taken for services that somebody came to, over for three days and more."""
+    bookings = {row["id"]: row for row in world.tables["bookings"]}
+    booked = [(row, bookings[row["booking_id"]]) for row in world.tables["payment_transactions"] if row["booking_id"]]
+    return {
+        payment["transaction_id"]
+        for payment, booking in booked
+        if booking["ends_at"] <= world.as_of - timedelta(hours=72)
+        and (booking["actual_start"] or booking["status"] == "completed")
+        and booking["status"] not in {"cancelled", "canceled", "no_show"}
+        and not booking["cancelled_by"]
+        and APP.get(payment["status"]) != "paid"
     }
 
 

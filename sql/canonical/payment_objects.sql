@@ -16,12 +16,13 @@ UNION ALL
 SELECT
     p.payment_id,
     'stripe' AS provider,
-    i.account,
-    i.object_id AS provider_ref,
+    t.account,
+    t.provider_ref,
     2 AS way
 FROM recon.app_payments AS p
 INNER JOIN recon.stripe_payment_intents AS i ON p.provider_ref = i.charge_id
-WHERE p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
+INNER JOIN recon.provider_transactions AS t ON i.account = t.account AND i.object_id = t.provider_ref
+WHERE t.provider = 'stripe' AND p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
 UNION ALL
 SELECT
     p.payment_id,

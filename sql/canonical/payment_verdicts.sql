@@ -22,11 +22,8 @@ WITH purchases AS (
         p.created_at,
         p.confirmed_at,
         p.updated_at,
-        CASE
-            WHEN p.tx_hash <> '' THEN p.tx_hash
-            WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref)
-            ELSE nullif(p.provider_ref, '')
-        END AS tx_hash,
+        -- Some write it in place of the id.
+        coalesce(nullif(p.tx_hash, ''), nullif(p.provider_ref, '')) AS tx_hash,
         coalesce(m.state, 'unknown') AS app_state,
         l.plan_id AS known_plan_id,
         l.plan_name,

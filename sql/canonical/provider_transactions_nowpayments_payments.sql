@@ -108,7 +108,7 @@ SELECT
     END AS link_evidence,
     s.pay_address AS deposit_address,
     s.payin_extra_id AS deposit_tag,
-    CASE WHEN lower(substring(s.payin_hash, 1, 2)) = '0x' THEN lower(s.payin_hash) ELSE s.payin_hash END AS tx_hash,
+    recon.plain_reference(s.payin_hash) AS tx_hash,
     s.created_at AS provider_created_at,
     CASE WHEN s.state = 'paid' THEN s.state_changed_at END AS paid_at,
     cast(NULL AS timestamptz) AS capture_before

@@ -10,7 +10,7 @@ WITH named AS (
     SELECT
         o.account,
         o.object_id,
-        CASE WHEN lower(substring(o.tx_id, 1, 2)) = '0x' THEN lower(o.tx_id) ELSE o.tx_id END AS key
+        recon.plain_reference(o.tx_id) AS key
     FROM pg_temp.due_okx_deposits AS o
     WHERE o.tx_id IS NOT NULL
 ),
@@ -81,7 +81,7 @@ SELECT
     s.address AS deposit_address,
     s.tag AS deposit_tag,
     s.chain AS network,
-    CASE WHEN lower(substring(s.tx_id, 1, 2)) = '0x' THEN lower(s.tx_id) ELSE s.tx_id END AS tx_hash,
+    recon.plain_reference(s.tx_id) AS tx_hash,
     s.created_at AS provider_created_at,
     CASE WHEN m.state = 'paid' THEN s.created_at END AS paid_at,
     cast(NULL AS timestamptz) AS capture_before,

@@ -73,6 +73,16 @@ SELECT
     cast(NULL AS text) AS tx_hash,
     s.created_at AS provider_created_at,
     CASE WHEN s.mapped_state IN ('paid', 'refunded') THEN coalesce(s.charge_created_at, s.created_at) END AS paid_at,
-    greatest(s.created_at, s.charge_created_at, s.canceled_at, s.last_refund_at) AS state_changed_at
+    greatest(
+        s.created_at,
+        s.charge_created_at,
+        s.canceled_at,
+        s.last_refund_at,
+        -- Without a date it was canceled before it was read so, and hardly later than the longest hold lasts.
+        CASE
+            WHEN s.status = 'canceled' AND s.canceled_at IS NULL
+                THEN least(s.read_at, s.created_at + INTERVAL '31' DAY)
+        END
+    ) AS state_changed_at
 FROM read_so_far AS s
 INNER JOIN pg_temp.stripe_links AS w ON s.account = w.account AND s.object_id = w.object_id

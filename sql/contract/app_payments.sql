@@ -1,6 +1,7 @@
 -- Contract: the application's own record of each payment. provider is stripe, nowpayments, okx or what the
 -- application calls it; status stays as the application wrote it, recon.state_map gives its canonical state.
--- amount is in major units. Hexadecimal transaction hashes are written as exchanges write them, in lower case.
+-- amount is in major units. Ids and hashes are as they are compared: without blanks round them, hexadecimal hashes in
+-- lower case and without 0x.
 CREATE VIEW recon.app_payments AS
 SELECT
     t.id AS payment_id,
@@ -17,7 +18,7 @@ SELECT
     t.expires_at,
     t.confirmed_at,
     t.updated_at,
-    t.transaction_id AS provider_ref,
+    recon.plain_reference(t.transaction_id) AS provider_ref,
     lower(btrim(t.payment_method)) AS provider,
     upper(btrim(t.currency)) AS currency,
     -- Some keep no coins of their own for a deposit: the price is in coins then, or in dollars for a coin that is one.
@@ -31,5 +32,5 @@ SELECT
         WHEN upper(btrim(t.currency)) = upper(btrim(t.crypto_currency)) THEN t.amount
         WHEN upper(btrim(t.currency)) = 'USD' AND upper(btrim(t.crypto_currency)) IN ('USDT', 'USDC') THEN t.amount
     END AS crypto_amount,
-    CASE WHEN lower(substring(t.tx_hash, 1, 2)) = '0x' THEN lower(t.tx_hash) ELSE t.tx_hash END AS tx_hash
+    recon.plain_reference(t.tx_hash) AS tx_hash
 FROM public.payment_transactions AS t;

@@ -55,7 +55,9 @@ named AS (
         t.account,
         t.provider_ref
     FROM recon.provider_transactions AS t
-    WHERE t.kind = 'deposit' AND t.tx_hash = any(:tx_hashes)
+    WHERE
+        t.kind = 'deposit'
+        AND t.tx_hash = any(array(SELECT recon.plain_reference(h) FROM unnest(cast(:tx_hashes AS text[])) AS h))
 ),
 
 family AS (

@@ -25,7 +25,7 @@ LEFT JOIN recon.app_users AS u ON p.user_id = u.user_id
 LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
 WHERE
     cast(p.payment_id AS text) = any(:words)
-    OR p.provider_ref = any(:words)
-    OR p.tx_hash = any(:words)
+    OR p.provider_ref = any(array(SELECT recon.plain_reference(w) FROM unnest(cast(:words AS text[])) AS w))
+    OR p.tx_hash = any(array(SELECT recon.plain_reference(w) FROM unnest(cast(:words AS text[])) AS w))
 ORDER BY p.created_at, p.payment_id
 LIMIT :most;

@@ -82,30 +82,43 @@ CREATE TABLE IF NOT EXISTS public.payment_transactions (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 DROP INDEX IF EXISTS public.payment_transactions_compare;
--- By provider as the contract view writes it. payment_method is kept along, without it no scan is index-only.
-CREATE INDEX IF NOT EXISTS payment_transactions_compare_provider
-ON public.payment_transactions (lower(btrim(payment_method)), transaction_id)
-INCLUDE (payment_method, status, amount, currency, updated_at);
+DROP INDEX IF EXISTS public.payment_transactions_compare_provider;
+-- By provider and reference as the contract view writes them. The columns they are made of are kept along, without them
+-- no scan is index-only.
+CREATE INDEX IF NOT EXISTS payment_transactions_by_reference
+ON public.payment_transactions (lower(btrim(payment_method)), recon.plain_reference(transaction_id))
+INCLUDE (payment_method, transaction_id, status, amount, currency, confirmed_at);
 DROP INDEX IF EXISTS public.payment_transactions_user;
 -- A user's payments in order, with all that tells which of them need a closer look.
 CREATE INDEX IF NOT EXISTS payment_transactions_user_compare ON public.payment_transactions (user_id, plan_id)
 INCLUDE (confirmed_at, created_at, status, booking_id, id);
 DROP INDEX IF EXISTS public.payment_transactions_tx_hash;
 DROP INDEX IF EXISTS public.payment_transactions_hash_compare;
-CREATE INDEX IF NOT EXISTS payment_transactions_by_hash ON public.payment_transactions (
-    (CASE WHEN lower(substring(tx_hash, 1, 2)) = '0x' THEN lower(tx_hash) ELSE tx_hash END)
-)
+DROP INDEX IF EXISTS public.payment_transactions_by_hash;
+CREATE INDEX IF NOT EXISTS payment_transactions_by_plain_hash
+ON public.payment_transactions (recon.plain_reference(tx_hash))
 INCLUDE (tx_hash, payment_method, status, transaction_id, deposit_address, deposit_tag, id)
-WHERE CASE WHEN lower(substring(tx_hash, 1, 2)) = '0x' THEN lower(tx_hash) ELSE tx_hash END IS NOT NULL;
+WHERE recon.plain_reference(tx_hash) IS NOT NULL;
 -- By status as the contract view writes it: what is not simply paid is little.
 DROP INDEX IF EXISTS public.payment_transactions_status;
 CREATE INDEX IF NOT EXISTS payment_transactions_status_word
 ON public.payment_transactions (lower(btrim(status)), created_at);
+-- The same among what reports compare with the provider: these words are the list that stands in them.
+CREATE INDEX IF NOT EXISTS payment_transactions_not_paid
+ON public.payment_transactions (lower(btrim(payment_method)), recon.plain_reference(transaction_id))
+INCLUDE (payment_method, transaction_id, status)
+WHERE lower(btrim(status)) NOT IN (
+    'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+    'settled', 'partially_refunded', 'partial_refund'
+);
 -- Who stores the id of the charge in place of that of the payment.
-CREATE INDEX IF NOT EXISTS payment_transactions_charge ON public.payment_transactions (transaction_id)
-WHERE substring(transaction_id, 1, 3) IN ('ch_', 'py_');
-CREATE STATISTICS IF NOT EXISTS public.payment_transactions_kind ON (substring(transaction_id, 1, 3))
-FROM public.payment_transactions;
+DROP INDEX IF EXISTS public.payment_transactions_charge;
+CREATE INDEX IF NOT EXISTS payment_transactions_by_charge
+ON public.payment_transactions (recon.plain_reference(transaction_id))
+WHERE substring(recon.plain_reference(transaction_id), 1, 3) IN ('ch_', 'py_');
+DROP STATISTICS IF EXISTS public.payment_transactions_kind;
+CREATE STATISTICS IF NOT EXISTS public.payment_transactions_reference_kind
+ON (substring(recon.plain_reference(transaction_id), 1, 3)) FROM public.payment_transactions;
 CREATE INDEX IF NOT EXISTS payment_transactions_updated ON public.payment_transactions (updated_at);
 -- Payments by what providers' objects know them by; crypto payments by when they run out.
 CREATE INDEX IF NOT EXISTS payment_transactions_crypto_id ON public.payment_transactions (cast(id AS text))

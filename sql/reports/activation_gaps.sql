@@ -250,39 +250,24 @@ nameless AS (
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
-webhooks AS (
+heard AS (
+    -- What the inbox heard: of the payment, of its payer since then, or of its object.
     SELECT
-        g.*,
-        w.webhook_id,
-        w.webhook_type,
-        w.signature_valid,
-        w.processing_status,
-        w.error_message,
-        w.created_at AS webhook_at
+        g.payer_id,
+        w.webhook_id
     FROM gaps AS g
-    LEFT JOIN recon.app_webhook_logs AS w
-        ON g.payment_id = w.payment_id AND w.created_at <= cast(:as_of AS timestamptz)
+    INNER JOIN recon.app_webhook_logs AS w ON g.payment_id = w.payment_id
     UNION ALL
     SELECT
-        g.*,
-        w.webhook_id,
-        w.webhook_type,
-        w.signature_valid,
-        w.processing_status,
-        w.error_message,
-        w.created_at AS webhook_at
+        g.payer_id,
+        w.webhook_id
     FROM gaps AS g
     INNER JOIN recon.app_webhook_logs AS w ON g.payer_id = w.user_id AND g.created_at <= w.created_at
-    WHERE w.payment_id IS NULL AND w.provider = g.provider AND w.created_at <= cast(:as_of AS timestamptz)
+    WHERE w.payment_id IS NULL AND w.provider = g.provider
     UNION ALL
     SELECT
-        g.*,
-        w.webhook_id,
-        w.webhook_type,
-        w.signature_valid,
-        w.processing_status,
-        w.error_message,
-        w.created_at AS webhook_at
+        g.payer_id,
+        w.webhook_id
     FROM gaps AS g
     INNER JOIN nameless AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
 ),
@@ -290,17 +275,25 @@ webhooks AS (
 last_words AS (
     -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
     SELECT
-        w.*,
-        cast(:as_of AS timestamptz) - w.known_paid_at AS age,
+        g.*,
+        w.webhook_id,
+        w.signature_valid,
+        w.processing_status,
+        w.error_message,
+        w.created_at AS webhook_at,
+        cast(:as_of AS timestamptz) - g.known_paid_at AS age,
         CASE
             WHEN w.signature_valid = FALSE OR w.processing_status IN ('received', 'processing', 'failed') THEN 0
             ELSE 1
         END AS rank,
         row_number() OVER (
-            PARTITION BY w.payer_id, coalesce(w.webhook_type, '')
-            ORDER BY w.webhook_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
+            PARTITION BY g.payer_id, coalesce(w.webhook_type, '')
+            ORDER BY w.created_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
         ) AS place
-    FROM webhooks AS w
+    FROM gaps AS g
+    LEFT JOIN heard AS h ON g.payer_id = h.payer_id
+    LEFT JOIN recon.app_webhook_logs AS w
+        ON h.webhook_id = w.webhook_id AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
 explained AS (

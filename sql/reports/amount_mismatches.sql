@@ -15,7 +15,7 @@ unconfigured: withhold
 intraday: touched
 touched:
   by: transaction
-  relations: [suspects.t, pairs.t]
+  relations: [suspects.t, pairs.o]
 params:
   grace_seconds: 300
 action: null
@@ -74,39 +74,14 @@ pairs AS (
     FROM suspects AS s
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
     UNION
-    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing: as in
-    -- recon.payment_objects.
+    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing.
     SELECT
-        t.provider,
-        t.provider_ref,
-        p.payment_id,
-        FALSE AS is_named
-    FROM recon.app_payments AS p
-    INNER JOIN recon.stripe_payment_intents AS i ON p.provider_ref = i.charge_id
-    INNER JOIN recon.provider_transactions AS t
-        ON t.provider = 'stripe' AND i.account = t.account AND i.object_id = t.provider_ref
-    WHERE p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
-    UNION
-    SELECT
-        t.provider,
-        t.provider_ref,
-        p.payment_id,
-        TRUE AS is_named
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
-    WHERE
-        t.link_method IN ('metadata', 'checkout')
-        AND t.kind = 'payment'
-        AND t.parent_ref IS NULL
-        AND coalesce(substring(p.provider_ref, 1, 3), '') <> 'pi_'
-        AND NOT EXISTS (
-            SELECT 1 FROM recon.provider_transactions AS o
-            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
-        )
-        AND NOT EXISTS (
-            SELECT 1 FROM recon.stripe_payment_intents AS j
-            WHERE p.provider = 'stripe' AND j.charge_id = p.provider_ref
-        )
+        o.provider,
+        o.provider_ref,
+        o.payment_id,
+        o.way = 3 AS is_named
+    FROM recon.payment_objects AS o
+    WHERE o.way <> 1
 ),
 
 compared AS (

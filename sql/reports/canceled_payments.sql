@@ -14,6 +14,7 @@ unconfigured: withhold
 intraday: full
 params:
   window_days: 7
+  recovery_days: 7
 action: null
 columns:
   provider: Who canceled it, or was told to.
@@ -31,7 +32,9 @@ columns:
 ---*/
 -- The rule. Every payment canceled in the last days, whoever did it and whether the application knows of it or not;
 -- holds that were let go are among them. One that ran out unpaid at a crypto gateway is expired, and told by
--- expired_crypto_payments. Those of other products are not ours.
+-- expired_crypto_payments. An attempt that never had any money, and after which the customer paid for the same within
+-- recovery_days (recon.payment_retries), is no loss: a checkout that was left and opened again. Those of other products
+-- are not ours.
 WITH canceled AS (
     SELECT
         t.provider,
@@ -42,8 +45,10 @@ WITH canceled AS (
         t.currency,
         t.payment_ref,
         t.user_ref,
+        t.provider_created_at,
         t.state_changed_at,
         i.cancellation_reason,
+        coalesce(i.charge_status, '') = 'succeeded' AS was_held,
         p.payment_id AS known_payment,
         p.user_id AS known_user,
         p.booking_id,
@@ -88,4 +93,24 @@ SELECT
     END AS reason
 FROM canceled AS c
 LEFT JOIN recon.app_users AS u ON c.known_user = u.user_id
-WHERE c.choice = 1
+LEFT JOIN LATERAL (
+    -- The limit is a fence: of a few attempts what followed is asked for by index.
+    SELECT r.tried_at
+    FROM recon.payment_retries AS r
+    WHERE
+        r.provider = c.provider
+        AND r.account = c.account
+        AND r.provider_ref = c.provider_ref
+        AND r.tried_at <= cast(:as_of AS timestamptz)
+        AND (
+            r.what = 'this payment'
+            OR (
+                r.what = 'same'
+                AND r.tried_at >= c.provider_created_at
+                AND r.tried_at <= c.state_changed_at + INTERVAL '1' DAY * :recovery_days
+            )
+        )
+    ORDER BY r.tried_at
+    LIMIT 1
+) AS n ON TRUE
+WHERE c.choice = 1 AND (c.was_held OR n.tried_at IS NULL)

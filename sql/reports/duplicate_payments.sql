@@ -66,8 +66,7 @@ WITH counted AS (
 ),
 
 uncounted AS (
-    -- Paid at the provider while the application does not know it yet: few. The compare reads only columns of the
-    -- covering indexes on both sides.
+    -- Paid at the provider while the application does not know it yet: few, by an index of what is not simply paid.
     SELECT
         p.provider,
         p.provider_ref
@@ -75,6 +74,10 @@ uncounted AS (
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
     WHERE
         t.kind IN ('payment', 'deposit')
+        AND p.status NOT IN (
+            'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+            'settled', 'partially_refunded', 'partial_refund'
+        )
         AND CASE
             WHEN t.state <> 'paid' THEN 0
             WHEN
@@ -85,6 +88,24 @@ uncounted AS (
                 ) THEN 0
             ELSE 1
         END = 1
+    UNION
+    -- Words of that list that mean something else to this application: none, as a rule.
+    SELECT
+        p.provider,
+        p.provider_ref
+    FROM recon.state_map AS w
+    INNER JOIN recon.app_payments AS p ON w.raw_status = p.status
+    INNER JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
+    WHERE
+        w.provider = 'app'
+        AND w.resource = 'app_payment'
+        AND CASE WHEN w.state IN ('paid', 'refunded') THEN 0 ELSE 1 END = 1
+        AND w.raw_status IN (
+            'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+            'settled', 'partially_refunded', 'partial_refund'
+        )
+        AND t.kind IN ('payment', 'deposit')
+        AND t.state = 'paid'
 ),
 
 suspects AS (

@@ -35,7 +35,8 @@ WITH lapsed AS (
         i.object_id,
         i.amount,
         i.currency,
-        i.canceled_at,
+        -- Without a date: as in the canonical layer.
+        coalesce(i.canceled_at, least(i.read_at, i.created_at + INTERVAL '31' DAY)) AS canceled_at,
         p.payment_id,
         p.user_id,
         p.booking_id,
@@ -59,7 +60,7 @@ WITH lapsed AS (
     WHERE
         i.status = 'canceled'
         AND i.cancellation_reason IN ('automatic', 'expired')
-        AND i.canceled_at <= cast(:as_of AS timestamptz)
+        AND coalesce(i.canceled_at, least(i.read_at, i.created_at + INTERVAL '31' DAY)) <= cast(:as_of AS timestamptz)
         AND i.capture_method = 'manual'
         AND i.charge_id IS NOT NULL
         AND coalesce(i.charge_status, 'succeeded') = 'succeeded'

@@ -36,12 +36,10 @@ columns:
   reason: Why it failed, and whether the application knows.
 ---*/
 -- The rule. The last attempt failed in the last window_days and more than grace_seconds ago, which is the time that a
--- customer at the checkout has for another card. Not reported is what went well after all, within recovery_days of the
--- failure: another payment of the same user for the same plan or booking (or
--- for another plan, within sitting_hours), on the provider's word or, where it is not
--- read, the application's; the same payment of the application by another object; or, where no payment refers to the
--- attempt, the same customer with the same sum. Checkouts that were left without an attempt did not fail. Those of
--- other products are not ours.
+-- customer at the checkout has for another card. Not reported is what went well after all (recon.payment_retries):
+-- another payment for the same within recovery_days of the failure, one for another plan within sitting_hours, or
+-- another object for this payment. Checkouts that were left without an attempt did not fail. Those of other products
+-- are not ours.
 WITH failed AS (
     -- A declined card leaves the intent open for another one.
     SELECT
@@ -120,94 +118,34 @@ known AS (
 ),
 
 recovered AS (
-    -- The same user, for the same thing.
-    SELECT
+    SELECT DISTINCT
         k.provider,
         k.account,
         k.provider_ref
     FROM known AS k
-    INNER JOIN recon.app_payments AS s ON k.known_user = s.user_id
-    LEFT JOIN recon.state_map AS m
-        ON s.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
-    LEFT JOIN recon.provider_transactions AS t
-        ON s.provider = t.provider AND s.provider_ref = t.provider_ref AND t.kind IN ('payment', 'deposit')
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of a few failures what followed is asked for by index.
+        SELECT
+            r.tried_at,
+            r.what
+        FROM recon.payment_retries AS r
+        WHERE r.provider = k.provider AND r.account = k.account AND r.provider_ref = k.provider_ref
+        ORDER BY r.tried_at
+        LIMIT 1000
+    ) AS n ON TRUE
     WHERE
-        (
-            k.plan_id = s.plan_id
-            OR k.booking_id = s.booking_id
+        n.tried_at <= cast(:as_of AS timestamptz)
+        AND CASE n.what
+            WHEN 'this payment' THEN TRUE
+            WHEN 'same'
+                THEN
+                    n.tried_at >= k.provider_created_at
+                    AND n.tried_at <= k.failed_at + INTERVAL '1' DAY * :recovery_days
             -- Another plan, at the same sitting.
-            OR (
-                k.plan_id IS NOT NULL
-                AND s.plan_id IS NOT NULL
-                AND s.booking_id IS NULL
-                AND s.created_at <= k.failed_at + INTERVAL '1' HOUR * :sitting_hours
-            )
-        )
-        AND k.known_payment <> s.payment_id
-        AND (t.state IN ('paid', 'authorized', 'processing') OR (t.state IS NULL AND m.state IN ('paid', 'authorized')))
-        AND s.created_at >= k.provider_created_at
-        AND s.created_at <= k.failed_at + INTERVAL '1' DAY * :recovery_days
-        AND s.created_at <= cast(:as_of AS timestamptz)
-    UNION
-    -- The same customer with the same sum, where the application knows nothing of the attempt.
-    SELECT
-        k.provider,
-        k.account,
-        k.provider_ref
-    FROM known AS k
-    INNER JOIN recon.stripe_payment_intents AS i ON k.account = i.account AND k.customer_ref = i.customer_id
-    WHERE
-        k.known_payment IS NULL
-        AND i.status IN ('succeeded', 'requires_capture', 'processing')
-        AND i.amount = k.amount
-        AND upper(i.currency) = k.currency
-        AND i.vanished_at IS NULL
-        AND i.created_at >= k.provider_created_at
-        AND i.created_at <= k.failed_at + INTERVAL '1' DAY * :recovery_days
-        AND i.created_at <= cast(:as_of AS timestamptz)
-    UNION
-    -- The same payment of the application, whose reference has moved on to another object.
-    SELECT
-        k.provider,
-        k.account,
-        k.provider_ref
-    FROM known AS k
-    INNER JOIN recon.stripe_payment_intents AS i ON k.account = i.account AND k.customer_ref = i.customer_id
-    WHERE
-        k.payment_ref = i.metadata_payment_id
-        AND k.provider_ref <> i.object_id
-        AND i.status IN ('succeeded', 'requires_capture', 'processing')
-        AND i.vanished_at IS NULL
-        AND i.created_at <= cast(:as_of AS timestamptz)
-    UNION
-    SELECT
-        k.provider,
-        k.account,
-        k.provider_ref
-    FROM known AS k
-    INNER JOIN recon.app_payments AS s ON k.provider = s.provider AND k.payment_ref = cast(s.payment_id AS text)
-    INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.provider_ref = t.provider_ref
-    WHERE
-        k.provider_ref <> t.provider_ref
-        AND t.kind = 'payment'
-        AND t.state IN ('paid', 'authorized', 'processing')
-        AND t.vanished_at IS NULL
-        AND t.provider_created_at <= cast(:as_of AS timestamptz)
-    UNION
-    -- Two objects for one payment that refers to neither.
-    SELECT
-        k.provider,
-        k.account,
-        k.provider_ref
-    FROM known AS k
-    INNER JOIN recon.provider_transactions AS t ON k.provider = t.provider AND k.payment_ref = t.payment_ref
-    WHERE
-        k.provider_ref <> t.provider_ref
-        AND t.kind = 'payment'
-        AND t.link_method IN ('metadata', 'checkout')
-        AND t.state IN ('paid', 'authorized', 'processing')
-        AND t.vanished_at IS NULL
-        AND t.provider_created_at <= cast(:as_of AS timestamptz)
+            ELSE
+                n.tried_at >= k.provider_created_at
+                AND n.tried_at <= k.failed_at + INTERVAL '1' HOUR * :sitting_hours
+        END
 )
 
 SELECT

@@ -18,11 +18,11 @@ touched:
   by: transaction
   relations:
     - suspects.t
-    - absent.p by payment
-    - unnamed.p by payment
+    - nameless.p by payment
     - by_hash.t
     - matched.x
     - pairs.t
+    - pairs.o
     - received_in_parts.c
 params:
   grace_seconds: 300
@@ -64,17 +64,37 @@ WITH classes (state, class, app_rank, provider_rank) AS (
     ('refunded', 'returned', 5, 5)
 ),
 
+other_words AS (
+    -- Words for "paid" that mean something else to this application: none, as a rule.
+    SELECT
+        m.raw_status,
+        m.state
+    FROM recon.state_map AS m
+    WHERE
+        m.provider = 'app'
+        AND m.resource = 'app_payment'
+        AND m.raw_status IN (
+            'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+            'settled', 'partially_refunded', 'partial_refund'
+        )
+        AND CASE WHEN m.state = 'paid' THEN 0 ELSE 1 END = 1
+),
+
 suspects AS (
-    -- The full compare reads only columns of the covering indexes on both sides; all that is finer comes after it.
-    SELECT DISTINCT
+    -- Two that are simply paid agree, and nearly all are. What is not, on either side, stands in an index of its own,
+    -- and is looked up on the other side. A state that is in no mapping differs from nothing: such a pair falls away
+    -- below. As a CASE, because then the database expects few rows and looks the rest up by index.
+    SELECT
         t.provider,
         t.provider_ref
     FROM recon.provider_transactions AS t
     INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
     WHERE
         t.kind IN ('payment', 'deposit')
-        -- A state that is in no mapping differs from nothing: such a pair falls away below. As a CASE, because then the
-        -- database expects few rows and looks the rest up by index.
+        AND p.status NOT IN (
+            'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+            'settled', 'partially_refunded', 'partial_refund'
+        )
         AND CASE
             WHEN (p.status, t.state) IN (
                 SELECT
@@ -86,6 +106,36 @@ suspects AS (
             WHEN t.state = 'unknown' THEN 0
             ELSE 1
         END = 1
+    UNION
+    SELECT
+        t.provider,
+        t.provider_ref
+    FROM recon.provider_transactions AS t
+    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    WHERE
+        t.kind IN ('payment', 'deposit')
+        AND t.state <> 'paid'
+        AND CASE
+            WHEN (p.status, t.state) IN (
+                SELECT
+                    m.raw_status,
+                    m.state
+                FROM recon.state_map AS m
+                WHERE m.provider = 'app' AND m.resource = 'app_payment'
+            ) THEN 0
+            WHEN t.state = 'unknown' THEN 0
+            ELSE 1
+        END = 1
+    UNION
+    SELECT
+        t.provider,
+        t.provider_ref
+    FROM other_words AS w
+    INNER JOIN recon.app_payments AS p ON w.raw_status = p.status
+    INNER JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
+    WHERE
+        t.kind IN ('payment', 'deposit')
+        AND CASE WHEN t.state IN (w.state, 'unknown') THEN 0 ELSE 1 END = 1
 ),
 
 suspect_payments AS (
@@ -98,41 +148,60 @@ suspect_payments AS (
     INNER JOIN recon.app_payments AS p ON s.provider = p.provider AND s.provider_ref = p.provider_ref
 ),
 
-absent AS (
-    -- What payments for deposits name, and is no object. Only columns of the covering indexes are read.
-    SELECT
-        p.provider,
-        p.provider_ref
-    FROM recon.app_payments AS p
-    LEFT JOIN recon.provider_transactions AS d ON p.provider = d.provider AND p.provider_ref = d.provider_ref
-    WHERE p.provider = 'okx' AND p.provider_ref <> '' AND d.provider_ref IS NULL
-),
-
-unnamed AS (
-    -- Payments that may know their deposit by its transaction hash: in its own column, or in place of the id.
+nameless AS (
+    -- Payments that may know their deposit by its transaction hash, in its own column or in place of the id, where one
+    -- of the two is not simply paid.
     SELECT
         p.payment_id,
         p.provider,
+        p.provider_ref,
         p.status,
         p.deposit_address,
         p.deposit_tag,
-        CASE
-            WHEN p.tx_hash <> '' THEN p.tx_hash
-            WHEN lower(substring(p.provider_ref, 1, 2)) = '0x' THEN lower(p.provider_ref)
-            ELSE p.provider_ref
-        END AS tx_hash
-    FROM absent AS a
-    INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
-    UNION ALL
+        coalesce(nullif(p.tx_hash, ''), p.provider_ref) AS tx_hash
+    FROM recon.app_payments AS p
+    WHERE
+        p.provider = 'okx'
+        AND p.status NOT IN (
+            'completed', 'confirmed', 'finished', 'paid', 'succeeded', 'captured', 'complete', 'success', 'successful',
+            'settled', 'partially_refunded', 'partial_refund'
+        )
+    UNION
     SELECT
         p.payment_id,
         p.provider,
+        p.provider_ref,
         p.status,
         p.deposit_address,
         p.deposit_tag,
-        p.tx_hash
-    FROM recon.app_payments AS p
-    WHERE p.provider = 'okx' AND (p.provider_ref IS NULL OR p.provider_ref = '') AND p.tx_hash <> ''
+        coalesce(nullif(p.tx_hash, ''), p.provider_ref) AS tx_hash
+    FROM other_words AS w
+    INNER JOIN recon.app_payments AS p ON w.raw_status = p.status
+    WHERE CASE WHEN p.provider = 'okx' THEN 1 ELSE 0 END = 1
+    UNION
+    SELECT
+        p.payment_id,
+        p.provider,
+        p.provider_ref,
+        p.status,
+        p.deposit_address,
+        p.deposit_tag,
+        coalesce(nullif(p.tx_hash, ''), p.provider_ref) AS tx_hash
+    FROM recon.provider_transactions AS d
+    INNER JOIN recon.app_payments AS p ON d.provider = p.provider AND d.tx_hash = p.tx_hash
+    WHERE d.kind = 'deposit' AND d.state <> 'paid' AND d.provider = 'okx'
+    UNION
+    SELECT
+        p.payment_id,
+        p.provider,
+        p.provider_ref,
+        p.status,
+        p.deposit_address,
+        p.deposit_tag,
+        coalesce(nullif(p.tx_hash, ''), p.provider_ref) AS tx_hash
+    FROM recon.provider_transactions AS d
+    INNER JOIN recon.app_payments AS p ON d.provider = p.provider AND d.tx_hash = p.provider_ref
+    WHERE d.kind = 'deposit' AND d.state <> 'paid' AND d.provider = 'okx'
 ),
 
 by_hash AS (
@@ -141,10 +210,15 @@ by_hash AS (
         t.account,
         t.provider_ref,
         n.payment_id
-    FROM unnamed AS n
+    FROM nameless AS n
     INNER JOIN recon.provider_transactions AS t ON n.tx_hash = t.tx_hash AND n.provider = t.provider
     WHERE
         t.kind = 'deposit'
+        -- It names no object, be it of a kind that is not compared.
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.provider_transactions AS o
+            WHERE o.provider = n.provider AND o.provider_ref = n.provider_ref
+        )
         AND lower(coalesce(t.deposit_address, '')) = lower(coalesce(n.deposit_address, t.deposit_address, ''))
         AND coalesce(t.deposit_tag, '') = coalesce(nullif(n.deposit_tag, ''), t.deposit_tag, '')
         -- Another payment that is not given up names it too: a matter of ambiguous_deposits.
@@ -236,43 +310,16 @@ pairs AS (
     FROM matched AS x
     WHERE x.part = 1
     UNION
-    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing: as in
-    -- recon.payment_objects.
+    -- Payments whose id the application never stored, but that of the charge, of the checkout, or nothing.
     SELECT
-        t.provider,
-        t.account,
-        t.provider_ref,
-        p.payment_id,
+        o.provider,
+        o.account,
+        o.provider_ref,
+        o.payment_id,
         cast(NULL AS numeric) AS came,
-        FALSE AS is_named
-    FROM recon.app_payments AS p
-    INNER JOIN recon.stripe_payment_intents AS i ON p.provider_ref = i.charge_id
-    INNER JOIN recon.provider_transactions AS t
-        ON t.provider = 'stripe' AND i.account = t.account AND i.object_id = t.provider_ref
-    WHERE p.provider = 'stripe' AND substring(p.provider_ref, 1, 3) IN ('ch_', 'py_')
-    UNION
-    SELECT
-        t.provider,
-        t.account,
-        t.provider_ref,
-        p.payment_id,
-        cast(NULL AS numeric) AS came,
-        TRUE AS is_named
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.payment_ref = cast(p.payment_id AS text)
-    WHERE
-        t.link_method IN ('metadata', 'checkout')
-        AND t.kind = 'payment'
-        AND t.parent_ref IS NULL
-        AND coalesce(substring(p.provider_ref, 1, 3), '') <> 'pi_'
-        AND NOT EXISTS (
-            SELECT 1 FROM recon.provider_transactions AS o
-            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
-        )
-        AND NOT EXISTS (
-            SELECT 1 FROM recon.stripe_payment_intents AS j
-            WHERE p.provider = 'stripe' AND j.charge_id = p.provider_ref
-        )
+        o.way = 3 AS is_named
+    FROM recon.payment_objects AS o
+    WHERE o.way <> 1
 ),
 
 received_in_parts AS (

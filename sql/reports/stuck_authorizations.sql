@@ -16,6 +16,7 @@ intraday: full
 params:
   lead_hours: 48
   max_age_days: 7
+  delivered_hours: 72
   grace_minutes: 60
 action: capture_payment
 columns:
@@ -37,6 +38,9 @@ columns:
   reason: Why the hold is listed.
   severity: HIGH where the deadline is near or past, else MEDIUM.
 ---*/
+-- Listed are holds near or past their deadline; without a known deadline, old ones; and, whatever the deadline, those
+-- whose service was delivered delivered_hours ago: by then a capture was forgotten. Where the application counts it as
+-- captured, out_of_sync_payments tells.
 WITH provider_holds AS (
     SELECT
         t.provider,
@@ -47,7 +51,11 @@ WITH provider_holds AS (
         t.user_ref,
         t.capture_before,
         -- The intent may be older than the authorization.
-        t.state_changed_at AS created_at
+        t.state_changed_at AS created_at,
+        coalesce(
+            t.capture_before <= cast(:as_of AS timestamptz) + INTERVAL '1' HOUR * :lead_hours,
+            t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
+        ) AS is_due
     FROM recon.provider_transactions AS t
     WHERE
         t.state = 'authorized'
@@ -62,6 +70,7 @@ WITH provider_holds AS (
                 t.capture_before IS NULL
                 AND t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :max_age_days
             )
+            OR t.state_changed_at <= cast(:as_of AS timestamptz) - INTERVAL '1' HOUR * :delivered_hours
         )
 ),
 
@@ -73,25 +82,31 @@ holds AS (
         h.currency,
         h.capture_before,
         h.created_at,
+        h.is_due,
         p.payment_id,
         p.booking_id,
         p.plan_id,
         p.user_id,
+        p.status,
         p.created_at AS payment_created_at,
         coalesce(cast(p.user_id AS text), h.user_ref) AS user_ref,
         TRUE AS is_known_to_provider
     FROM provider_holds AS h
+    -- Nearly all are known by their own id; of the others the payments are asked for by index: the limit is a fence.
+    LEFT JOIN recon.app_payments AS d ON h.provider = d.provider AND h.provider_ref = d.provider_ref
     LEFT JOIN LATERAL (
-        -- The limit is a fence: of a few holds the payments are asked for by index.
-        SELECT
-            o.payment_id,
-            o.way
+        SELECT o.payment_id
         FROM recon.payment_objects AS o
-        WHERE o.provider = h.provider AND o.account = h.account AND o.provider_ref = h.provider_ref
+        WHERE
+            d.payment_id IS NULL
+            AND o.provider = h.provider
+            AND o.account = h.account
+            AND o.provider_ref = h.provider_ref
+            AND o.way <> 1
         ORDER BY o.way
         LIMIT 1000
     ) AS x ON TRUE
-    LEFT JOIN recon.app_payments AS p ON x.payment_id = p.payment_id
+    LEFT JOIN recon.app_payments AS p ON coalesce(d.payment_id, x.payment_id) = p.payment_id
     UNION ALL
     -- Holds that only the application knows, of providers that are not read: its own word is all there is.
     SELECT
@@ -101,10 +116,12 @@ holds AS (
         p.currency,
         cast(NULL AS timestamptz) AS capture_before,
         p.created_at,
+        TRUE AS is_due,
         p.payment_id,
         p.booking_id,
         p.plan_id,
         p.user_id,
+        p.status,
         p.created_at AS payment_created_at,
         cast(p.user_id AS text) AS user_ref,
         FALSE AS is_known_to_provider
@@ -120,7 +137,8 @@ holds AS (
             q.payment_id,
             q.booking_id,
             q.plan_id,
-            q.user_id
+            q.user_id,
+            q.status
         FROM recon.app_payments AS q
         WHERE
             q.status = m.raw_status
@@ -153,6 +171,30 @@ chosen AS (
             ORDER BY h.payment_created_at DESC NULLS LAST, h.payment_id DESC NULLS LAST
         ) AS choice
     FROM holds AS h
+),
+
+advised AS (
+    SELECT
+        c.*,
+        b.ends_at,
+        coalesce(m.state, 'unknown') AS app_state,
+        CASE
+            WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
+            WHEN b.booking_id IS NULL THEN 'wait'
+            WHEN
+                b.cancelled_by IS NOT NULL
+                OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')
+                THEN 'release'
+            WHEN b.actual_start <= cast(:as_of AS timestamptz) THEN 'capture'
+            WHEN b.status IN ('completed', 'delivered', 'finished', 'done') THEN 'capture'
+            WHEN b.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes THEN 'release'
+            ELSE 'wait'
+        END AS recommendation
+    FROM chosen AS c
+    LEFT JOIN recon.app_bookings AS b ON c.booking_id = b.booking_id
+    LEFT JOIN recon.state_map AS m
+        ON c.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+    WHERE c.choice = 1
 )
 
 SELECT
@@ -174,26 +216,21 @@ SELECT
         ),
         1
     ) AS hours_left,
+    c.recommendation,
     CASE
-        WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
-        WHEN b.booking_id IS NULL THEN 'wait'
-        WHEN
-            b.cancelled_by IS NOT NULL
-            OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')
-            THEN 'release'
-        WHEN b.actual_start <= cast(:as_of AS timestamptz) THEN 'capture'
-        WHEN b.status IN ('completed', 'delivered', 'finished', 'done') THEN 'capture'
-        WHEN b.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes THEN 'release'
-        ELSE 'wait'
-    END AS recommendation,
-    CASE
+        WHEN NOT c.is_due THEN 'delivered days ago, and not captured'
         WHEN c.capture_before <= cast(:as_of AS timestamptz) THEN 'deadline passed'
         WHEN c.capture_before IS NOT NULL THEN 'deadline near'
         WHEN c.is_known_to_provider THEN 'old, and the provider names no deadline'
         ELSE 'old, and known to the application only'
     END AS reason,
-    CASE WHEN c.capture_before IS NULL THEN 'MEDIUM' ELSE 'HIGH' END AS severity
-FROM chosen AS c
+    CASE WHEN c.capture_before IS NULL OR NOT c.is_due THEN 'MEDIUM' ELSE 'HIGH' END AS severity
+FROM advised AS c
 LEFT JOIN recon.app_users AS u ON c.user_id = u.user_id
-LEFT JOIN recon.app_bookings AS b ON c.booking_id = b.booking_id
-WHERE c.choice = 1
+WHERE
+    c.is_due
+    OR (
+        c.recommendation = 'capture'
+        AND c.app_state <> 'paid'
+        AND c.ends_at <= cast(:as_of AS timestamptz) - INTERVAL '1' HOUR * :delivered_hours
+    )

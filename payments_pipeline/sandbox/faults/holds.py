@@ -104,6 +104,15 @@ def delivered_near_the_deadline(town: Town) -> list[Sighting]:
     ]
 
 
+@fault(line="H5", name="delivered_days_ago")
+def delivered_days_ago(town: Town) -> list[Sighting]:
+    """Delivered more than three days ago, never captured; the deadline is still more than two days away."""
+    age = town.rng.uniform(4.2, 4.9)
+    starts = town.ago(days=age - 0.5)
+    payment = _hold(town, age, hold=HOLD, starts=starts, status="completed", actual_start=starts)
+    return [stuck(payment, "capture"), *never(drift(payment), no_show(payment), unpaid(_booking(town, payment)))]
+
+
 @fault(line="H2", name="hold_older_than_seven_days")
 def hold_older_than_seven_days(town: Town) -> list[Sighting]:
     """No deadline told, and more than a week old."""

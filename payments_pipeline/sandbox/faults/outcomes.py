@@ -86,6 +86,18 @@ def declined_then_paid(town: Town) -> list[Sighting]:
     return never(_failure(payment), gap(user), drift(payment), drift(good))
 
 
+@fault(line="E11", name="left_and_opened_again")
+def left_and_opened_again(town: Town) -> list[Sighting]:
+    """A checkout that was left was canceled; the same user paid for the same plan minutes after opening it."""
+    plan = town.plan(currency="USD")
+    user, good = subscriber(town, plan=plan, at=town.between(0.2, 6))
+    opened = good["created_at"] - timedelta(minutes=10)
+    payment = pay_by_card(town, user, opened, plan=plan, app="canceled", intent="canceled")
+    return never(
+        event("canceled_payments", "stripe", payment["transaction_id"]), gap(user), drift(payment), drift(good)
+    )
+
+
 @fault(line="E11", name="declined_then_paid_unseen")
 def declined_then_paid_unseen(town: Town) -> list[Sighting]:
     """The application writes no row for a refused card; the same customer paid the same sum afterwards."""

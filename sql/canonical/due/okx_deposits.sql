@@ -9,5 +9,5 @@ WHERE
     age(r.xmin) <= :changed_within
     OR r.object_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'okx')
     OR r.object_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'hash')
-    OR r.tx_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'okx')
-    OR r.tx_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'hash');
+    OR recon.plain_reference(r.tx_id) IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'okx')
+    OR recon.plain_reference(r.tx_id) IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'hash');

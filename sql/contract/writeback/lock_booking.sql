@@ -6,7 +6,7 @@ WHERE
     b.id IN (
         SELECT t.booking_id
         FROM public.payment_transactions AS t
-        WHERE lower(btrim(t.payment_method)) = :provider AND t.transaction_id = :provider_ref
+        WHERE lower(btrim(t.payment_method)) = :provider AND recon.plain_reference(t.transaction_id) = :provider_ref
     )
 ORDER BY b.id
 FOR UPDATE;

@@ -1,6 +1,7 @@
 -- Beginnings of periods that end between the last refresh and this one: by the calendar, or as applications end them
 -- that count a month as thirty days. A month that is cut short at its end may have begun up to three days later, which
--- matters on the last days of a month alone. :days are lengths of time that reports give any payment.
+-- matters on the last days of a month alone. :days are lengths of time that reports give any payment,
+-- :object_days those that they give any object of a provider.
 CREATE TEMPORARY TABLE touched_ends ON COMMIT DROP AS
 SELECT
     s.period,
@@ -20,12 +21,22 @@ FROM (
         INTERVAL '0' HOUR,
         0
     FROM unnest(cast(:days AS integer[])) AS d (days)
+    UNION ALL
+    SELECT
+        'object' AS period,
+        INTERVAL '1' DAY * d.days,
+        INTERVAL '0' HOUR,
+        0
+    FROM unnest(cast(:object_days AS integer[])) AS d (days)
 ) AS s (period, length, early, shifts)
-CROSS JOIN LATERAL generate_series(
-    0,
-    CASE
-        WHEN extract(DAY FROM cast(:last AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
-        WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
-        ELSE 0
-    END
-) AS g (shift);
+CROSS JOIN
+    LATERAL generate_series(
+        0,
+        CASE
+            WHEN extract(DAY FROM cast(:last AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
+            WHEN extract(DAY FROM cast(:as_of AS timestamptz) + s.early + INTERVAL '1' DAY) = 1 THEN s.shifts
+            ELSE 0
+        END
+    ) AS g (shift)
+-- Of periods that something is sold for; what is not known counts as a year.
+WHERE s.period IN ('any', 'object', 'year') OR s.period IN (SELECT lower(l.period) FROM recon.app_plans AS l);

@@ -38,8 +38,9 @@ INNER JOIN LATERAL (
     LIMIT 100000
 ) AS t ON TRUE
 WHERE
+    e.period <> 'any'
     -- Asked for each by index, too.
-    (
+    AND (
         SELECT max(p.confirmed_at)
         FROM recon.app_payments AS p
         WHERE p.provider = t.provider AND p.provider_ref = t.provider_ref
