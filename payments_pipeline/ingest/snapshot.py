@@ -32,6 +32,8 @@ BATCH = 2_000
 """Objects loaded at a time at most."""
 HELD = 4_000
 """Objects that all fetches of this process together collect at a time, while as many are being loaded: 100 MB or so."""
+FIRST = "backfill"
+"""The mode that goes where nothing may be stored yet."""
 LOOKS = 3
 """How often a fetch looks again because others wrote objects of its window meanwhile."""
 
@@ -72,6 +74,8 @@ def snapshot(
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, digest_of, keep_raw=keep_raw) as (connection, staged):
         alone = newest_certificate(staged, window)
+        if mode == FIRST:
+            staged.expect(window)
         staged.commit()
         tally = _fetch(source, window, staged, digest_of)
         for look in range(LOOKS):
