@@ -37,12 +37,12 @@ class Made(NamedTuple):
     """One object, read and interpreted.
 
     Attributes:
-        line: its row as a line of CSV in the order of the table's columns, without the line's end; None: `values` are.
+        line: its row as a line of CSV in the order of the table's columns, without the line's end; empty: `values` are.
         body: its canonical bytes; those of the row where raw JSON is not kept.
     """
 
     object_id: str
-    line: bytes | None
+    line: bytes
     values: tuple[Any, ...]
     body: bytes
     read_at: datetime
@@ -93,7 +93,7 @@ class Maker:
                     rows.append(Made(seen.object_id, line, (), seen.body, seen.read_at))
                     continue
             read = (seen.read_at, seen.digest, seen.seen) if self._sliced else (seen.read_at, seen.digest)
-            rows.append(Made(seen.object_id, None, (*self._owner, *values, *read), seen.body, seen.read_at))
+            rows.append(Made(seen.object_id, b"", (*self._owner, *values, *read), seen.body, seen.read_at))
         return rows
 
 
@@ -136,8 +136,8 @@ class Target:
             As `send`.
         """
         numbered = list(enumerate(rows, beside.first if beside is not None else 0))
-        lines = [one for one in numbered if one[1].line is not None]
-        others = [one for one in numbered if one[1].line is None]
+        lines = [one for one in numbered if one[1].line]
+        others = [one for one in numbered if not one[1].line]
         with driver.transaction():
             if lines and self.lines is not None:
                 with driver.cursor() as cursor, cursor.copy(self.lines) as copy:

@@ -39,6 +39,7 @@ class Stage:
     skip the temporary table, which would cost the server as much again as the table itself.
 
     Attributes:
+        nothing_stored: see `expect`.
         refused: rows that the server would not store when they were merged.
         gone: objects that the provider says it no longer has, and when it said so.
         confirmed: see `Confirmed`.
@@ -70,7 +71,7 @@ class Stage:
         self._readable_again: dict[str, datetime] = {}
         self._waiting: list[Made] = []
         self._touched = False
-        self._nothing_stored = False
+        self.nothing_stored = False
         self.refused: list[Rejection] = []
         copied = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "arrival", "body")))
         types = self._made_table(copied)
@@ -89,7 +90,7 @@ class Stage:
         What is stored all the same, since or under another creation time, makes the merge take the way that compares.
         """
         given = {"start": window.start, "end": window.end}
-        self._nothing_stored = not self.run("window_stored", given).fetchall()[0][0]
+        self.nothing_stored = not self.run("window_stored", given).fetchall()[0][0]
 
     def add(self, batch: Sequence[Read], *, look_up: bool = True) -> list[Rejection]:
         """Take the objects of a batch that are new or changed.
@@ -104,7 +105,7 @@ class Stage:
         rejected: list[Rejection] = []
         new: Iterable[Sighting] = ()
         changed: Iterable[Sighting] = ()
-        if look_up and self._nothing_stored:
+        if look_up and self.nothing_stored:
             new = self._known.unasked(batch, rejected)
         elif look_up:
             new, changed = self._known.new_and_changed(batch, rejected)
