@@ -200,12 +200,15 @@ def _pages(pages: Iterator[Page], tally: Tally) -> Iterator[Page]:
 
 
 class _Alongside:
-    """Loads one batch in a thread of its own while the next is read: the server works while we wait or parse."""
+    """Loads one batch in a thread of its own while the next is read: the server works while we wait or parse.
+
+    Where nothing is stored the server is not asked, and a second thread would only take turns with this one.
+    """
 
     def __init__(self, staged: Stage, tally: Tally) -> None:
         self._staged = staged
         self._tally = tally
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._pool = None if staged.nothing_stored else ThreadPoolExecutor(1, thread_name_prefix="load")
         self._loading: Future[list[Rejection]] | None = None
 
     def add(self, batch: list[Read]) -> None:
@@ -215,7 +218,9 @@ class _Alongside:
             Whatever loading the one before raised.
         """
         self._finish()
-        if batch:
+        if self._pool is None:
+            self._tally.reject(self._staged.add(batch))
+        elif batch:
             self._loading = self._pool.submit(self._staged.add, batch)
 
     def __enter__(self) -> Self:
@@ -224,7 +229,8 @@ class _Alongside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
         if error is None:
             self._finish()
 
