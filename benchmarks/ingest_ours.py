@@ -21,7 +21,7 @@ from payments_pipeline.config import load_settings
 from payments_pipeline.db.engine import driver_connection, engine_for
 from payments_pipeline.ingest.backfill import RANGES, backfill
 from payments_pipeline.ingest.coverage import Coverage
-from payments_pipeline.providers.base import Account, Page, Provider, Resource, Sliced, Window
+from payments_pipeline.providers.base import Account, Columned, Page, Provider, Resource, Window
 from payments_pipeline.providers.catalogue import build_providers
 
 INTENTS = "payment_intents"
@@ -87,8 +87,8 @@ class Remembered:
 
 class _Remembered:
     def __init__(self, real: Resource, window: Window) -> None:
-        assert isinstance(real, Sliced)
-        self.spec = real.spec
+        assert isinstance(real, Columned)
+        self.spec, self.columns_of = real.spec, real.columns_of
         self.object_id, self.row, self.read, self.parsed = real.object_id, real.row, real.read, real.parsed
         self._pages = [page.slices for page in real.sliced(window)]  # newest first
 

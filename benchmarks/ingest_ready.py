@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.ingest.collector import rare_collections
-from payments_pipeline.ingest.copying import BYTES, Target, made, send
+from payments_pipeline.ingest.copying import BYTES, Target
 from payments_pipeline.ingest.loading import Errand, Tally, settle
 from payments_pipeline.ingest.rows import Digester, Glimpse, Sighting, opened, sightings
 from payments_pipeline.ingest.snapshot import BATCH
@@ -53,10 +53,11 @@ class Ready:
                 assert isinstance(one, Sighting)
                 self._seen.append(one._replace(row=resource.row(one.obj), obj={}))
         columns = ("account", "livemode", *resource.spec.columns, "read_at", "digest", "seen")
-        interpreted, _ = made(self._seen, resource.row, (account.account, account.livemode), sliced=True)
-        self._rows = Rows(columns, [one.values for one in interpreted])
+        owner = (account.account, account.livemode)
+        values = [(*owner, *(one.row or ()), one.read_at, one.digest, one.seen) for one in self._seen]
+        self._rows = Rows(columns, values)
         names = (account.provider, account.account, INTENTS)
-        bodies = [(*names, one.object_id, one.body, one.read_at) for one in interpreted] if keep_raw else []
+        bodies = [(*names, one.object_id, one.body, one.read_at) for one in self._seen] if keep_raw else []
         self._bodies = Rows(("provider", "account", "resource", "object_id", "body", "read_at"), bodies)
 
     def __len__(self) -> int:
@@ -79,6 +80,7 @@ class Ready:
                     staged,
                 ),
             ):
+                staged.expect(window)
                 for start in range(0, len(fetch), BATCH):
                     assert not staged.add(fetch[start : start + BATCH])
                 with connection.begin():
@@ -99,4 +101,4 @@ def _copied(driver: psycopg.Connection, table: str, rows: Rows) -> None:
     types = driver.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, name)).description
     numbers = [BYTES if column.name == "body" else column.type_code for column in types or ()]
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(name, columns)
-    send(driver, Target(statement, numbers), rows.values)
+    Target(statement, None, numbers).send(driver, rows.values)

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 
 from payments_pipeline.ingest.confirmed import Confirmed
-from payments_pipeline.ingest.rows import Digester, Glimpse, Rejection, Sighting, opened
-from payments_pipeline.providers.base import Resource, Sliced
+from payments_pipeline.ingest.rows import Digester, Glimpse, Rejection, Sighting, as_row, opened
+from payments_pipeline.providers.base import Columned, Resource, Sliced
 
 Read = Sighting | Glimpse
 
@@ -38,6 +38,7 @@ class Known:
     ) -> None:
         self._run = run
         self._slices = resource if isinstance(resource, Sliced) else None
+        self._columns_of = resource.columns_of if digest_of.rows and isinstance(resource, Columned) else None
         self._digest_of = digest_of
         self._confirmed = confirmed
         self._gone = gone
@@ -57,6 +58,12 @@ class Known:
         known = [one for one in other if isinstance(one, Sighting)]
         return self.parsed([*new, *still_new], rejected), [*known, *self.parsed(changed, rejected)]
 
+    def unasked(self, batch: Sequence[Read], rejected: list[Rejection]) -> Iterator[Sighting]:
+        """All objects of a batch, where nothing of their creation times was stored; parsed when they are needed."""
+        for page, read_at in {one.page: one.read_at for one in batch}.items():
+            self._confirmed.note(page, read_at, unsure=True)
+        return self.parsed(batch, rejected)
+
     def parsed(self, batch: Iterable[Read], rejected: list[Rejection]) -> Iterator[Sighting]:
         """The objects of a batch, parsed; those that were deleted are noted as gone."""
         for one in batch:
@@ -68,6 +75,9 @@ class Known:
 
     def _opened(self, glimpse: Glimpse) -> Sighting | Rejection:
         assert self._slices is not None  # noqa: S101  (only such a resource gives glimpses)
+        values = self._columns_of(glimpse.raw) if self._columns_of is not None else None
+        if values is not None and values[0] == glimpse.object_id:
+            return as_row(glimpse, values, self._digest_of)
         return opened(self._slices, glimpse, self._digest_of)
 
     def _deleted(self, one: Read) -> bool:

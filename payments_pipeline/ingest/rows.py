@@ -123,6 +123,13 @@ def opened(resource: Sliced, glimpse: Glimpse, digest_of: Digester) -> Sighting 
     return sighting(resource, obj, glimpse.page, digest_of, read_at=glimpse.read_at, seen=glimpse.seen)
 
 
+def as_row(glimpse: Glimpse, values: tuple[Any, ...], digest_of: Digester) -> Sighting:
+    """One object by its row alone, for a `digest_of` rows."""
+    body = canonical_bytes(values)
+    name, _, seen, read_at, page = glimpse
+    return Sighting(name, {}, body, digest_of(body), read_at, page, False, values, seen)
+
+
 def sighting(
     resource: Resource | Sliced,
     obj: Any,

@@ -30,8 +30,12 @@ from payments_pipeline.providers.clocks import by_provider
 
 BATCH = 2_000
 """Objects loaded at a time at most."""
+FEW = 300
+"""As BATCH, where nothing is stored: no look-up, for which more at a time would be cheaper."""
 HELD = 4_000
 """Objects that all fetches of this process together collect at a time, while as many are being loaded: 100 MB or so."""
+FIRST = "backfill"
+"""The mode that goes where nothing may be stored yet."""
 LOOKS = 3
 """How often a fetch looks again because others wrote objects of its window meanwhile."""
 
@@ -72,6 +76,8 @@ def snapshot(
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, digest_of, keep_raw=keep_raw) as (connection, staged):
         alone = newest_certificate(staged, window)
+        if mode == FIRST:
+            staged.expect(window)
         staged.commit()
         tally = _fetch(source, window, staged, digest_of)
         for look in range(LOOKS):
@@ -139,6 +145,7 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester)
     tally = Tally()
     batch: dict[str, Read] = {}
     before: set[str] = set()  # ids of the batch before: lists shift by one when something is created meanwhile
+    enough = FEW if staged.nothing_stored else BATCH
     with _Alongside(staged, tally) as loader:
         pages = source.sliced(window) if isinstance(source, Sliced) else source.pages(window)
         for page in _pages(pages, tally):
@@ -151,7 +158,7 @@ def _fetch(source: Resource, window: Window, staged: Stage, digest_of: Digester)
             for one in seen:
                 tally.objects += one.object_id not in batch and one.object_id not in before
                 batch[one.object_id] = one
-            if len(batch) >= min(BATCH, HELD // loads_under_way()):
+            if len(batch) >= min(enough, HELD // loads_under_way()):
                 loader.add(list(batch.values()))
                 before, batch = set(batch), {}
         loader.add(list(batch.values()))
@@ -193,12 +200,15 @@ def _pages(pages: Iterator[Page], tally: Tally) -> Iterator[Page]:
 
 
 class _Alongside:
-    """Loads one batch in a thread of its own while the next is read: the server works while we wait or parse."""
+    """Loads one batch in a thread of its own while the next is read: the server works while we wait or parse.
+
+    Where nothing is stored the server is not asked, and a second thread would only take turns with this one.
+    """
 
     def __init__(self, staged: Stage, tally: Tally) -> None:
         self._staged = staged
         self._tally = tally
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._pool = None if staged.nothing_stored else ThreadPoolExecutor(1, thread_name_prefix="load")
         self._loading: Future[list[Rejection]] | None = None
 
     def add(self, batch: list[Read]) -> None:
@@ -208,7 +218,9 @@ class _Alongside:
             Whatever loading the one before raised.
         """
         self._finish()
-        if batch:
+        if self._pool is None:
+            self._tally.reject(self._staged.add(batch))
+        elif batch:
             self._loading = self._pool.submit(self._staged.add, batch)
 
     def __enter__(self) -> Self:
@@ -217,7 +229,8 @@ class _Alongside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
         if error is None:
             self._finish()
 

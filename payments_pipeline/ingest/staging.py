@@ -6,7 +6,6 @@ objects a list should have brought (unlisted.py).
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
@@ -21,20 +20,10 @@ from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.db.sql import named, read_sql
 from payments_pipeline.ingest.collector import loads_under_way
 from payments_pipeline.ingest.confirmed import Confirmed
-from payments_pipeline.ingest.copying import (
-    BYTES,
-    TEXT,
-    TIMESTAMPTZ,
-    UNSTORABLE,
-    Made,
-    Target,
-    made,
-    send,
-    send_singled,
-)
+from payments_pipeline.ingest.copying import BODY_TYPES, BYTES, UNSTORABLE, Beside, Made, Maker, Target
 from payments_pipeline.ingest.known import Known, Read
 from payments_pipeline.ingest.rows import Digester, Rejection, Sighting
-from payments_pipeline.providers.base import Account, Resource, Sliced
+from payments_pipeline.providers.base import Account, Resource, Sliced, Window
 
 STAGE = "snapshot_stage"
 """Under this name a pooled connection remembers whose private table it has."""
@@ -50,6 +39,7 @@ class Stage:
     skip the temporary table, which would cost the server as much again as the table itself.
 
     Attributes:
+        nothing_stored: see `expect`.
         refused: rows that the server would not store when they were merged.
         gone: objects that the provider says it no longer has, and when it said so.
         confirmed: see `Confirmed`.
@@ -66,20 +56,12 @@ class Stage:
         self._resource = resource
         spec = resource.spec
         self.names = {"provider": account.provider, "account": account.account, "resource": spec.name}
-        self._owner = (account.account, account.livemode)
         self._identifiers = {
             "table": sql.Identifier("recon", spec.table),
             "created": sql.Identifier(spec.created_column),
         }
-        self._sliced = isinstance(resource, Sliced)
-        self._columns = (
-            "account",
-            "livemode",
-            *spec.columns,
-            "read_at",
-            "digest",
-            *(("seen",) if self._sliced else ()),
-        )
+        sliced = isinstance(resource, Sliced)
+        self._columns = ("account", "livemode", *spec.columns, "read_at", "digest", *(("seen",) if sliced else ()))
         self._merged = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "vanished_at")))
         self._newest = "updated" if "updated_at" in spec.columns else "read"
         self.gone: dict[str, datetime] = {}
@@ -89,37 +71,49 @@ class Stage:
         self._readable_again: dict[str, datetime] = {}
         self._waiting: list[Made] = []
         self._touched = False
+        self.nothing_stored = False
         self.refused: list[Rejection] = []
         copied = sql.SQL(", ").join(map(sql.Identifier, (*self._columns, "arrival", "body")))
         types = self._made_table(copied)
-        self._private = Target(_template("stage_copy").format(columns=copied), types)
+        self._private = self._target("stage_copy", copied, types)
         columns = sql.SQL(", ").join(map(sql.Identifier, self._columns))
-        self._table = Target(
-            _template("direct_copy").format(columns=columns, **self._identifiers), types[: len(self._columns)]
-        )
-        self._bodies = Target(_template("direct_copy_bodies").format(), [TEXT, TEXT, TEXT, TEXT, BYTES, TIMESTAMPTZ])
+        self._table = self._target("direct_copy", columns, types[: len(self._columns)])
+        self._bodies = Target(_template("direct_copy_bodies").format(), None, BODY_TYPES)
+        owner = (account.account, account.livemode)
+        self._maker = Maker(resource.row, owner, sliced=sliced, rows=not keep_raw, types=self._table.types)
         self._rejected_before = {row[0] for row in self.run("rejected_ids").fetchall()}
         self._driver.commit()
+
+    def expect(self, window: Window) -> None:
+        """Look whether anything created in the window is stored; where nothing is, none of its objects is looked up.
+
+        What is stored all the same, since or under another creation time, makes the merge take the way that compares.
+        """
+        given = {"start": window.start, "end": window.end}
+        self.nothing_stored = not self.run("window_stored", given).fetchall()[0][0]
 
     def add(self, batch: Sequence[Read], *, look_up: bool = True) -> list[Rejection]:
         """Take the objects of a batch that are new or changed.
 
         Args:
-            look_up: leave out at once what is stored as it was read, which costs one index look-up, no conversion and
-                no COPY. Only for answers of a list, see `Confirmed`.
+            look_up: leave out what is stored as it was read: one index look-up, no conversion and no COPY. Only for
+                answers of a list, see `Confirmed`.
 
         Returns:
             Those that could not be read or stored.
         """
         rejected: list[Rejection] = []
         new: Iterable[Sighting] = ()
-        if look_up:
+        changed: Iterable[Sighting] = ()
+        if look_up and self.nothing_stored:
+            new = self._known.unasked(batch, rejected)
+        elif look_up:
             new, changed = self._known.new_and_changed(batch, rejected)
             self._driver.commit()
         else:
-            changed = list(self._known.parsed(batch, rejected))
-        rows = self._made(changed, rejected)
-        new_rows = self._made(new, rejected)
+            changed = self._known.parsed(batch, rejected)
+        rows = self._maker.made(changed, rejected)
+        new_rows = self._maker.made(new, rejected)
         if self._staged_ids or len(self._waiting) + len(new_rows) > WAITING // loads_under_way():
             rejected += self.put_down()
             rows += new_rows
@@ -219,6 +213,12 @@ class Stage:
         self._connection.info[STAGE] = (wanted, types)
         return types
 
+    def _target(self, name: str, columns: sql.Composable, types: Sequence[int]) -> Target:
+        binary, lines = (
+            _template(f"{name}{form}").format(columns=columns, **self._identifiers) for form in ("", "_lines")
+        )
+        return Target(binary, lines, types)
+
     def _merge_staged(self) -> int:
         if len(set(self._staged_ids)) < len(self._staged_ids):
             self.run("stage_dedupe")
@@ -253,36 +253,26 @@ class Stage:
             given = {"ids": list(settled), "read_at": list(settled.values())}
             self.run("rejected_clear", given)
 
-    def _made(self, batch: Iterable[Sighting], rejected: list[Rejection]) -> list[Made]:
-        rows, refused = made(batch, self._resource.row, self._owner, sliced=self._sliced)
-        rejected += refused
-        return rows
-
     def _stage(self, rows: Sequence[Made]) -> list[Rejection]:
         """COPY rows into the private table; those that the server refuses come back."""
-        first, keep_raw = len(self._staged_ids), self._keep_raw
-        arrival = itertools.count(first)
-
-        def form(row: Made) -> tuple[Any, ...]:
-            return (*row.values, next(arrival), row.body if keep_raw else None)
-
         self._touched = self._touched or bool(rows)
-        staged, refused = send_singled(self._driver, self._private, rows, form)
+        beside = Beside(len(self._staged_ids), self._keep_raw)
+        staged, refused = self._private.send_singled(self._driver, rows, beside)
         self._staged_ids.extend(hash(row.object_id) for row in staged)
         return refused
 
     def _write_new(self) -> int | None:
-        """COPY the rows that wait into the tables; None: one is stored meanwhile, or refused; nothing is written."""
-        ids = [row.object_id for row in self._waiting]
-        if len(set(ids)) < len(ids) or self.run("stage_stored", {"ids": ids}).fetchall()[0][0]:
+        """COPY the rows that wait into the tables; None: one is stored by now, or refused; nothing is written."""
+        ids = {row.object_id for row in self._waiting}
+        if len(ids) < len(self._waiting):
             return None
         names = (self.names["provider"], self.names["account"], self.names["resource"])
         try:
             with self._driver.transaction():
-                send(self._driver, self._table, (row.values for row in self._waiting))
+                self._table.send_made(self._driver, self._waiting)
                 if self._keep_raw:
                     bodies = ((*names, row.object_id, row.body, row.read_at) for row in self._waiting)
-                    send(self._driver, self._bodies, bodies)
+                    self._bodies.send(self._driver, bodies)
         except UNSTORABLE:
             return None
         self._waiting = []

@@ -180,6 +180,15 @@ class Sliced(Resource, Protocol):
         ...
 
 
+@runtime_checkable
+class Columned(Sliced, Protocol):
+    """A resource that can fill its columns from an object's bytes without parsing the rest of it."""
+
+    def columns_of(self, raw: bytes) -> tuple[Any, ...] | None:
+        """What `row(parsed(raw))` would give, the object's id first; None where only these can tell. Makes no call."""
+        ...
+
+
 class Provider(Protocol):
     """One configured account at one provider."""
 

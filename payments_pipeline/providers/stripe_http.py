@@ -54,10 +54,16 @@ class BodyKeeper(stripe.RequestsClient):
         return b"{}", status, answer_headers
 
     def _direct(
-        self, pool: urllib3.PoolManager, url: str, headers: Mapping[str, str] | None
+        self, pool: urllib3.HTTPConnectionPool, url: str, headers: Mapping[str, str] | None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        answer = pool.request(
-            "GET", url, headers={**ACCEPTED, **(headers or {})}, timeout=self._seconds, retries=False, redirect=False
+        parts = urlsplit(url)
+        answer = pool.urlopen(
+            "GET",
+            f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/",
+            headers={**ACCEPTED, **(headers or {})},
+            timeout=self._seconds,
+            retries=False,
+            redirect=False,
         )
         return answer.data, answer.status, answer.headers
 
@@ -88,17 +94,21 @@ class _Lines:
 
     def __init__(self, session: _Session) -> None:
         self._session = session
-        self._pools: dict[tuple[str, str], urllib3.PoolManager | None] = {}
+        self._pools: dict[tuple[str, str], urllib3.HTTPConnectionPool | None] = {}
 
-    def without_proxy(self, url: str) -> urllib3.PoolManager | None:
+    def without_proxy(self, url: str) -> urllib3.HTTPConnectionPool | None:
         """Where the environment names no proxy for this host; None: it does, and `requests` knows how."""
         parts = urlsplit(url)
         place = (parts.scheme, parts.netloc)
         if place not in self._pools:
             given = self._session.merge_environment_settings(url, {}, True, stripe.ca_bundle_path, None)
             plain = not requests.utils.select_proxy(url, given["proxies"])
-            made = urllib3.PoolManager(num_pools=4, maxsize=CONNECTIONS, ca_certs=given["verify"]) if plain else None
-            self._pools[place] = made
+            # One host's own pool: the manager around it would take the address apart four times for each call.
+            self._pools[place] = (
+                urllib3.PoolManager(num_pools=4, maxsize=CONNECTIONS, ca_certs=given["verify"]).connection_from_url(url)
+                if plain
+                else None
+            )
         return self._pools[place]
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from payments_pipeline.providers import stripe_columns
 from payments_pipeline.providers.base import ResourceSpec
 from payments_pipeline.providers.stripe_fields import (
     NO_OBJECT,
@@ -105,6 +106,12 @@ def intent_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     Raises:
         MalformedObjectError: id, status, currency, amount or created is missing, or a field is of another type.
     """
+    usual = stripe_columns.from_object(obj)
+    return usual if usual is not None else unusual_intent_row(obj)
+
+
+def unusual_intent_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
+    """As `intent_row`, of any shape, and telling what is wrong with it."""
     currency = text_needed(obj, "currency")
     status = text_needed(obj, "status")
     amount = money_needed(obj, "amount", currency)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from payments_pipeline.errors import NotFoundError
+from payments_pipeline.providers import stripe_columns
 from payments_pipeline.providers import stripe_objects as payments
 from payments_pipeline.providers import stripe_objects_balance as balance
 from payments_pipeline.providers import stripe_objects_customers as customers
@@ -59,6 +60,10 @@ class PaymentIntents(SlicedResource):
 
     def __init__(self, calls: StripeCalls, clock: Clock, mode: Mode) -> None:
         super().__init__(INTENTS, calls, clock, mode)
+
+    def columns_of(self, raw: bytes) -> tuple[Any, ...] | None:
+        """See `base.Columned.columns_of`."""
+        return stripe_columns.from_bytes(raw)
 
     def _kept(self, obj: Any) -> Any:
         if isinstance(obj, dict):

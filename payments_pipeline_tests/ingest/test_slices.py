@@ -13,9 +13,10 @@ from sqlalchemy import Engine, text
 
 from payments_pipeline.config import load_settings
 from payments_pipeline.errors import MalformedObjectError
+from payments_pipeline.ingest import staging
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.snapshot import snapshot
-from payments_pipeline.providers.base import Account, Sliced
+from payments_pipeline.providers.base import Account, Columned, Sliced
 from payments_pipeline.providers.stripe import StripeProvider
 from payments_pipeline.providers.stripe_slices import told
 from payments_pipeline.sandbox.objects import stripe_charge, stripe_intent
@@ -25,6 +26,10 @@ from payments_pipeline_tests.providers.conversation import conversation
 
 OURS = Account("stripe", "acct_1", livemode=False)
 RECEIPT = "https://pay.stripe.com/receipts/payment/"
+TEXTS = [
+    "plan", "null", ",", '"', "a,b", '"quoted", twice', "back\\slash", "\\N", "\\.", "line\nbreak", "a\r\nb",
+    "tab\there", "'", "{1,2}", "true", "Größe 東京 🎉", " blank around ", "\x7f\u2028", "12.50",
+]  # fmt: skip
 
 
 def intent(number: int, **changes: Any) -> dict[str, Any]:
@@ -48,7 +53,7 @@ class Listed:
     bodies: list[bytes]
     parsed: list[str] = field(default_factory=list)
 
-    def read(self, engine: Engine, *, minutes: int = 0, keep_raw: bool = True) -> Coverage:
+    def read(self, engine: Engine, *, minutes: int = 0, keep_raw: bool = True, mode: str = "sweep") -> Coverage:
         """One complete fetch, some minutes after NOW."""
         at = NOW + timedelta(minutes=minutes)
 
@@ -61,20 +66,20 @@ class Listed:
         with conversation(script) as talk:
             settings = load_settings(_env_file=None, stripe_api_key="sk_test_1", stripe_api_base=talk.base_url)
             resource = StripeProvider(settings, lambda: at, sleep=lambda _: None).resources["payment_intents"]
-            assert isinstance(resource, Sliced)
+            assert isinstance(resource, Columned)
             self.parsed.clear()
             return snapshot(
                 engine, OneList(Watched(resource, self.parsed)), OURS, "payment_intents", MONTH,
-                as_of=at, mode="sweep", run_id=None, clock=lambda: at, keep_raw=keep_raw,
+                as_of=at, mode=mode, run_id=None, clock=lambda: at, keep_raw=keep_raw,
             )  # fmt: skip
 
 
 class Watched:
     """A resource that notes what is parsed of its slices."""
 
-    def __init__(self, real: Sliced, parsed: list[str]) -> None:
-        self.spec, self.pages, self.read, self.object_id, self.row, self.sliced = (
-            real.spec, real.pages, real.read, real.object_id, real.row, real.sliced,
+    def __init__(self, real: Columned, parsed: list[str]) -> None:
+        self.spec, self.pages, self.read, self.object_id, self.row, self.sliced, self.columns_of = (
+            real.spec, real.pages, real.read, real.object_id, real.row, real.sliced, real.columns_of,
         )  # fmt: skip
         self._real, self._parsed = real, parsed
 
@@ -97,6 +102,17 @@ def rows(engine: Engine) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in found]
 
 
+def whole_rows(engine: Engine) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT * FROM recon.stripe_payment_intents ORDER BY object_id"))
+        return [dict(row) for row in found.mappings()]
+
+
+def forget(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE recon.stripe_payment_intents, recon.raw_json, recon.coverage CASCADE"))
+
+
 def test_unchanged_objects_are_neither_parsed_nor_written(engine: Engine, listed: Listed) -> None:
     assert listed.read(engine).rows_written == 3
     assert listed.parsed == ["pi_1", "pi_2", "pi_3"]
@@ -112,6 +128,43 @@ def test_only_the_changed_object_is_parsed_and_replaced(engine: Engine, listed: 
     assert listed.read(engine, minutes=5).rows_written == 1
     assert listed.parsed == ["pi_2"]
     assert [row[1] for row in rows(engine)] == ["succeeded", "canceled", "succeeded"]
+
+
+def test_without_raw_json_an_object_need_not_be_parsed_to_be_stored(engine: Engine, listed: Listed) -> None:
+    listed.bodies[1] = orjson.dumps(intent(2, metadata={"user_id": 7}))  # a number, where Stripe has texts
+    listed.bodies[2] = orjson.dumps(intent(3, currency="none"), option=orjson.OPT_INDENT_2)
+    assert listed.read(engine, keep_raw=False).rows_written == 3
+    assert listed.parsed == ["pi_2"]
+    found = whole_rows(engine)
+    forget(engine)
+    listed.read(engine)
+    assert [{**row, "digest": 0, "seen": 0} for row in whole_rows(engine)] == [
+        {**row, "digest": 0, "seen": 0} for row in found
+    ]
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+@pytest.mark.parametrize("mode", ["sweep", "backfill"])
+def test_texts_are_stored_as_they_came(
+    engine: Engine, listed: Listed, monkeypatch: pytest.MonkeyPatch, mode: str, keep_raw: bool
+) -> None:
+    texts = [*TEXTS, *(text[::-1] for text in TEXTS)]
+    listed.bodies = [
+        orjson.dumps(intent(1 + number % 20, id=f"pi_{number}", description=words))
+        for number, words in enumerate(texts)
+    ]
+    for waiting in (1000, 0):
+        monkeypatch.setattr(staging, "WAITING", waiting)
+        made = listed.read(engine, keep_raw=keep_raw, mode=mode)
+        assert (made.rows_written, made.rejected, made.complete) == (len(texts), 0, True)
+        stored = {row["object_id"]: row for row in whole_rows(engine)}
+        assert [stored[f"pi_{number}"]["description"] for number in range(len(texts))] == texts
+        assert {row["card_network"] for row in stored.values()} == {"visa"}
+        with engine.connect() as connection:
+            bodies = connection.execute(text("SELECT object_id, body ->> 'description' FROM recon.raw_json")).all()
+        kept = {f"pi_{number}": words for number, words in enumerate(texts)} if keep_raw else {}
+        assert {row[0]: row[1] for row in bodies} == kept
+        forget(engine)
 
 
 def test_other_white_space_and_order_of_fields_are_no_change(engine: Engine, listed: Listed) -> None:

@@ -18,12 +18,21 @@ from payments_pipeline.providers.base import Page, Window
 from payments_pipeline_tests.ingest.provider import ACCOUNT, AS_OF, WINDOW, OneList, Refunds, refund
 
 LATER = AS_OF + timedelta(minutes=5)
+BEFORE = Window(WINDOW.start - timedelta(days=90), WINDOW.start)
 
 
-def load(engine: Engine, refunds: Refunds, at: datetime = AS_OF, *, keep_raw: bool = True) -> Coverage:
+def load(
+    engine: Engine,
+    refunds: Refunds,
+    at: datetime = AS_OF,
+    *,
+    keep_raw: bool = True,
+    mode: str = "sweep",
+    window: Window = WINDOW,
+) -> Coverage:
     return snapshot(
-        engine, OneList(refunds), ACCOUNT, "refunds", WINDOW,
-        as_of=AS_OF, mode="sweep", run_id=None, clock=lambda: at, keep_raw=keep_raw,
+        engine, OneList(refunds), ACCOUNT, "refunds", window,
+        as_of=AS_OF, mode=mode, run_id=None, clock=lambda: at, keep_raw=keep_raw,
     )  # fmt: skip
 
 
@@ -41,14 +50,14 @@ def stored(engine: Engine) -> list[tuple[Any, ...]]:
 class Interrupted(Refunds):
     """Another fetch reads the same objects, later, and stores them while this one is between two pages."""
 
-    def __init__(self, engine: Engine, later: list[Any], *pages: list[Any]) -> None:
+    def __init__(self, engine: Engine, later: list[Any], *pages: list[Any], elsewhere: Window = WINDOW) -> None:
         super().__init__(pages)
-        self._engine, self._later = engine, later
+        self._engine, self._later, self._elsewhere = engine, later, elsewhere
 
     def pages(self, window: Window) -> Iterator[Page]:
         first, *rest = super().pages(window)
         yield first
-        assert load(self._engine, Refunds([self._later], read_at=LATER), LATER).complete
+        assert load(self._engine, Refunds([self._later], read_at=LATER), LATER, window=self._elsewhere).complete
         yield from rest
 
 
@@ -60,17 +69,36 @@ class Unstorable(Refunds):
         return (values[0], None, *values[2:]) if obj["id"] == "re_00002" else values
 
 
+@pytest.mark.parametrize("mode", ["sweep", "backfill"])
+@pytest.mark.parametrize("elsewhere", [WINDOW, BEFORE])  # where the other fetch says that it looked
 def test_objects_that_another_fetch_stored_meanwhile_are_neither_doubled_nor_set_back(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, mode: str, elsewhere: Window
 ) -> None:
     monkeypatch.setattr(fetching, "BATCH", 1)
     news = [refund(1, status="failed"), refund(2), refund(3)]
-    made = load(engine, Interrupted(engine, news, [refund(1), refund(2)], [refund(3)]))
+    interrupted = Interrupted(engine, news, [refund(1), refund(2)], [refund(3)], elsewhere=elsewhere)
+    made = load(engine, interrupted, mode=mode)
     assert made.complete
     assert stored(engine) == [
         ("re_00001", "failed", "failed"), ("re_00002", "succeeded", "succeeded"),
         ("re_00003", "succeeded", "succeeded"),
     ]  # fmt: skip
+
+
+def test_a_backfill_meets_objects_that_are_stored_under_another_creation_time(engine: Engine) -> None:
+    load(engine, Refunds([[refund(1, created=1780000000), refund(2, created=1780000000)]]), window=BEFORE)
+    made = load(
+        engine,
+        Refunds([[refund(1, status="failed"), refund(2, created=1780000000), refund(3)]], read_at=LATER),
+        LATER,
+        mode="backfill",
+    )
+    assert (made.rows_written, made.complete) == (2, True)
+    assert [row[1] for row in stored(engine)] == ["failed", "succeeded", "succeeded"]
+    again = load(
+        engine, Refunds([[refund(2, status="failed", created=1780000000)]], read_at=AS_OF), mode="sweep", window=BEFORE
+    )
+    assert again.rows_written == 0, "an older reading undid what the backfill confirmed"
 
 
 def test_a_row_that_the_server_refuses_is_set_aside_and_the_others_are_stored(engine: Engine) -> None:
