@@ -3,7 +3,7 @@
 from payments_pipeline.db.migrate import run_revision
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 
 
 def upgrade() -> None:
