@@ -37,8 +37,15 @@ def came(
     town.run(
         "INSERT INTO recon.provider_transactions (provider, account, provider_ref, kind, livemode, state, raw_status,"
         " amount, currency, deposit_address, tx_hash, provider_created_at, paid_at, state_changed_at, read_at) VALUES"
-        " ('okx', 'a', :ref, 'deposit', FALSE, :state, '2', :share, :coin, 'T1', '0x' || :ref, :at, :at, :at, :at)",
+        " ('okx', 'a', :ref, 'deposit', FALSE, :state, '2', :share, :coin, 'T1', :ref, :at, :at, :at, :at)",
         ref=ref, state=state, coin=coin, share=Decimal(share), at=AS_OF - timedelta(hours=2),
+    )  # fmt: skip
+    # The exchange writes the transaction with 0x, and so does the application after a confirmation.
+    town.run(
+        "INSERT INTO recon.okx_deposits (account, livemode, object_id, status, currency, chain, amount, address, tx_id,"
+        " created_at, read_at, digest) VALUES ('a', FALSE, :ref, '2', :coin, 'USDT-TRC20', :share, 'T1', '0x' || :ref,"
+        " :at, :at, 1) ON CONFLICT DO NOTHING",
+        ref=ref, coin=coin, share=Decimal(share), at=AS_OF - timedelta(hours=2),
     )  # fmt: skip
     town.run(
         "INSERT INTO recon.deposit_matches (provider, account, provider_ref, state, payment_ref, method, amount_share,"
