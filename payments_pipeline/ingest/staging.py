@@ -89,8 +89,8 @@ class Stage:
 
         What is stored all the same, since or under another creation time, makes the merge take the way that compares.
         """
-        given = {"start": window.start, "end": window.end}
-        self.nothing_stored = not self.run("window_stored", given).fetchall()[0][0]
+        found = self.run("window_stored", {"start": window.start, "end": window.end}).fetchall()
+        self.nothing_stored = not found[0][0]
 
     def add(self, batch: Sequence[Read], *, look_up: bool = True) -> list[Rejection]:
         """Take the objects of a batch that are new or changed.
@@ -250,8 +250,7 @@ class Stage:
         gone = {name: at for name, at in self.gone.items() if name in self._rejected_before}
         settled = self._readable_again | gone
         if settled:
-            given = {"ids": list(settled), "read_at": list(settled.values())}
-            self.run("rejected_clear", given)
+            self.run("rejected_clear", {"ids": list(settled), "read_at": list(settled.values())})
 
     def _stage(self, rows: Sequence[Made]) -> list[Rejection]:
         """COPY rows into the private table; those that the server refuses come back."""
