@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import apprise
-from apprise.conversion import convert_between
+from apprise import conversion
 
 from payments_pipeline.errors import ChannelGoneError, ConfigurationError, TransientError
 from payments_pipeline.notify.channel import Message
@@ -26,6 +27,7 @@ from payments_pipeline.notify.text import defused
 _STATUS = re.compile(r"error=(\d{3})")
 _GONE = frozenset({401, 403, 404, 405, 410})
 _TOO_MANY = 429
+_convert: Callable[..., str] = conversion.convert_between  # which has no types
 _TEXT = apprise.NotifyFormat.TEXT
 _WAIT = 30.0  # seconds after a 429: Apprise does not pass Retry-After on
 
@@ -128,9 +130,9 @@ def _told(service: Any, title: str, body: str) -> tuple[str, str, apprise.Notify
     Converted here as Apprise does for many services at once: asked singly, not all of them convert (Telegram).
     """
     form = service.resolve_format(_TEXT)
-    title, body = defused(title), convert_between(_TEXT, form, defused(body))
+    title, body = defused(title), _convert(_TEXT, form, defused(body))
     if service.title_maxlen <= 0:  # the title becomes a part of the body
-        title = convert_between(_TEXT, form, title)
+        title = _convert(_TEXT, form, title)
     return title, body, form
 
 

@@ -26,8 +26,8 @@ STORM = 40
 HANDFUL = 3
 """In a storm, more messages of one report than this become one digest at once."""
 DOWN_AFTER = timedelta(minutes=10)
-"""A channel that has failed for so long is down, and the next one is told; one that says it is gone, at once. What waits
-for one that is no longer configured goes to the next after as long."""
+"""A channel that has failed for so long is down, and the next one is told; one that says it is gone, at once. What has
+waited so long for one that is no longer configured goes to the next, too."""
 _EXAMPLES = 5
 
 

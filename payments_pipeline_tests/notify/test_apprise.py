@@ -106,7 +106,11 @@ def test_channels_stand_in_for_each_other_in_the_order_of_settings(settings: Set
     [
         ("mailto://kim:hush@example.com?to=ops@example.com", "Reason: <a href='http://evil.example'>Log in</a>", True),
         ("mailto://kim:hush@example.com?format=html", "&lt;a", False),
-        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general", "&lt;a href='http://evil.example'&gt;", False),
+        (
+            "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general",
+            "&lt;a href='http://evil.example'&gt;",
+            False,
+        ),
         ("tgram://123456789:abcdefg_hijklmnop/12315544/", "&lt;a href='http://evil.example'&gt;", False),
         (f"discord://{'1' * 18}/{'a' * 60}", "]\u200b(http://evil.example)", True),
     ],

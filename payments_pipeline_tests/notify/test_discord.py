@@ -67,7 +67,8 @@ def test_rate_limit_says_how_long(channel: DiscordChannel, sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"), [("1e12", 3600.0), (10**400, None), ("inf", None), ("-4", 0.0), (True, None), (0.35, 0.35)]
+    ("said", "seconds"),
+    [("1e12", 3600.0), pytest.param(10**400, None, id="huge"), ("inf", None), ("-4", 0.0), (True, None), (0.35, 0.35)],
 )
 def test_no_number_that_discord_says_silences_its_channel_for_long(said: object, seconds: float | None) -> None:
     assert _seconds(said) == seconds

@@ -77,7 +77,9 @@ def test_what_is_grave_and_no_route_wants_goes_to_the_first_channel_with_its_end
         notify(connection, "resolved", one, "*")
     finding("b", channel="*")
     with engine.begin() as connection:
-        connection.execute(text("UPDATE recon.notifications SET severity = 'MEDIUM' WHERE finding_id <> :a"), {"a": one})
+        connection.execute(
+            text("UPDATE recon.notifications SET severity = 'MEDIUM' WHERE finding_id <> :a"), {"a": one}
+        )
     assert run(engine, both, clock, plan).sent == 1
     assert [message["embeds"][0]["title"] for message in shown(sandbox)] == ["Resolved · Paid but not active"]
     assert sink.calls == []

@@ -8,7 +8,9 @@ SELECT
         ':',
         f.finding_id,
         cast(:kind AS text),
-        CASE WHEN :kind IN ('acknowledged', 'snoozed', 'woken') THEN extract(EPOCH FROM cast(:as_of AS timestamptz)) END,
+        CASE
+            WHEN :kind IN ('acknowledged', 'snoozed', 'woken') THEN extract(EPOCH FROM cast(:as_of AS timestamptz))
+        END,
         CASE WHEN :kind = 'risen' OR :edit_only THEN f.severity END
     ) AS dedupe_key,
     '*' AS channel,

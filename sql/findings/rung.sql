@@ -1,5 +1,5 @@
--- For which of these findings has a bell rung within the flap window that was as grave: for their thread, or in a digest
--- for an episode of theirs before this one? What a person snoozed since then counts no more.
+-- For which of these findings has a bell as grave rung within the flap window: for their thread, or in a digest for an
+-- episode of theirs before this one? What a person snoozed since then counts no more.
 WITH asked AS (
     SELECT
         f.finding_id,

@@ -1,5 +1,5 @@
--- What waits for its time, such as the end of quiet hours, waits no longer once something graver of its thread is due in
--- the channel: both are told as one. What failed keeps its pause.
+-- What waits for its time, such as the end of quiet hours, waits no longer once something graver of its thread is due
+-- in the channel: both are told as one. What failed keeps its pause.
 UPDATE recon.notifications AS n
 SET next_attempt_at = :now
 WHERE

@@ -1,7 +1,7 @@
--- Gives notifications that are due to every channel that wants them; of HIGH and above what none wants to the first one.
--- A channel that has told of a thread is told of its
--- further course, too; what only changes a message (acknowledged, snoozed, edit_only) goes to channels that can edit. A resolution
--- waits where it can't be edited in, and below HIGH all wait for the end of quiet hours where they make a noise.
+-- Gives notifications that are due to every channel that wants them, and grave ones that none wants to the first.
+-- A channel that has told of a thread is told of its further course, too; what only changes a message (acknowledged,
+-- snoozed, edit_only) goes to channels that can edit. A resolution waits where it can't be edited in, and what is below
+-- HIGH waits for the end of quiet hours where it makes a noise.
 WITH channels AS (
     SELECT c.*
     FROM jsonb_to_recordset(cast(:routes AS jsonb))
