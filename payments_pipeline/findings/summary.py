@@ -52,6 +52,7 @@ def summary(connection: Connection, *, since: datetime, as_of: datetime) -> dict
     opened, closed, ages = counts("opened"), counts("closed"), counts("ages")
     coverage = [f"{one.provider} {one.resource}: {one.error}" for one in latest(connection) if not one.complete]
     read = len(latest(connection))
+    end = connection.execute(named("findings/summary_trail.sql")).one_or_none()
     return {
         "title": f"Daily summary: {sum(opened.values())} opened, {sum(closed.values())} closed, "
         f"{sum(ages.values())} open",
@@ -65,6 +66,7 @@ def summary(connection: Connection, *, since: datetime, as_of: datetime) -> dict
         "coverage": f"{read - len(coverage)} of {read} resources were read in full",
         "not_read_in_full": coverage,
         "durations": _texts(connection, "durations", window),
+        "audit_trail": "empty" if end is None else f"{end.audit_id} rows, head {end.hash}",
     }
 
 

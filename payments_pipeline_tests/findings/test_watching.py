@@ -10,6 +10,7 @@ from payments_pipeline.findings import Amiss, Watch, clear_finding, keep_watch, 
 from payments_pipeline.findings.watching import watch_undelivered
 from payments_pipeline.notify.channel import Message
 from payments_pipeline.notify.plain import plain
+from payments_pipeline.remediation.audit import verify
 from payments_pipeline.triage import resolve
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.findings.conftest import Desk
@@ -101,3 +102,5 @@ def test_the_daily_summary_tells_what_changed_and_what_is_open(desk: Desk) -> No
     subject, words = plain(Message(1, "summary", "LOW", body))
     assert "Daily summary" in subject
     assert "less than a week: 1" in words
+    with desk.engine.connect() as connection:
+        assert f"1 rows, head {verify(connection).head}" in words
