@@ -1,0 +1,213 @@
+"""What the columns of the tables mean, for the pages of their assets. Belongs here: these words, and finding them.
+
+A column that means the same wherever it stands is described once; `TABLES` says what it means in one table, and wins.
+"""
+
+from collections.abc import Iterable
+
+from payments_pipeline.assets.application_columns import APPLICATION
+from payments_pipeline.assets.provider_columns import PROVIDERS
+
+EVERYWHERE = {
+    # What every table of provider objects has.
+    "account": "The provider's id of the account that was read.",
+    "livemode": "True: real money; false: the provider's test mode.",
+    "object_id": "The provider's id of the object.",
+    "status": "The provider's own word for its state.",
+    "currency": "Currency, upper case.",
+    "amount": "Amount, in major units.",
+    "created_at": "When it was created (UTC), by the provider's clock.",
+    "read_at": "When its state was read (UTC): the beginning of the request.",
+    "digest": "Hash of the object's body: equal means unchanged.",
+    "seen": "Hash of the bytes that a list last brought it in: equal ones are not parsed again.",
+    "vanished_at": "Since when the provider does not have it any more (UTC); empty: it does.",
+    # What several of them have.
+    "amount_captured": "What was taken of a hold, in major units.",
+    "amount_refunded": "What was given back so far, in major units.",
+    "balance_transaction_id": "The movement of the balance that it caused, txn_….",
+    "cancellation_reason": "Why it was canceled, in the provider's word.",
+    "canceled_at": "When it was canceled (UTC).",
+    "capture_before": "Until when a hold can be captured (UTC).",
+    "card_network": "Network of the card, e.g. visa.",
+    "charge_id": "The charge, ch_… or py_….",
+    "customer_id": "The customer, cus_….",
+    "description": "Free text of whoever created it.",
+    "destination_id": "Where it went: a bank account, a card or a connected account.",
+    "disputed": "Whether the payer asked the bank for the money back.",
+    "email_sha256": "SHA-256 of the e-mail address in lower case; the address itself is kept nowhere.",
+    "expires_at": "When it runs out (UTC).",
+    "failure_code": "Why it failed, in the provider's code.",
+    "fee": "What the provider kept of it, in major units.",
+    "metadata_app": "metadata.app: which product wrote the object.",
+    "metadata_payment_id": "metadata.payment_id: the application's id of the payment.",
+    "metadata_user_id": "metadata.user_id: the application's id of the user.",
+    "net": "What was left after fees, in major units.",
+    "network": "Blockchain network.",
+    "payment_intent_id": "The payment, pi_….",
+    "payout_id": "The payout, po_….",
+    "reason": "Why, in the provider's word.",
+    "refunded": "Whether all of it was given back.",
+    "source_id": "What caused it: a charge, a refund, a payout and so on.",
+    "transfer_group": "What the application groups transfers and charges by.",
+    "type": "What kind it is, in the provider's word.",
+    # The canonical tables.
+    "provider": "stripe, nowpayments or okx.",
+    "provider_ref": "The provider's id of the object.",
+    "payment_ref": "The application's id of the payment, as text.",
+    "user_ref": "The application's id of the user, as text.",
+    "deposit_address": "Address that the coins were, or are to be, sent to.",
+    "deposit_tag": "Memo or tag that goes with the address.",
+    "tx_hash": "Hash of the transaction on the chain.",
+    "evidence": "What the judgement rests on.",
+    "state": "Canonical state: pending, authorized, paid, failed, canceled, expired, refunded, unknown and so on.",
+    "run_id": "Dagster's run that wrote it.",
+    # The application's tables, as the contract names them.
+    "user_id": "The user's id, of the application's own type.",
+    "plan_id": "The plan's id, of the application's own type.",
+    "payment_id": "The payment's id, of the application's own type.",
+    "booking_id": "The booking's id, of the application's own type.",
+    "payee_id": "The user who is paid.",
+    "updated_at": "When the row last changed (UTC).",
+}
+
+TABLES = {
+    **PROVIDERS,
+    **APPLICATION,
+    "provider_transactions": {
+        "kind": "payment, refund or deposit.",
+        "parent_ref": "What a refund gives back, or a repeated payment repeats.",
+        "raw_status": "The provider's own word for its state.",
+        "amount_received": "What came, in received_currency.",
+        "received_currency": "Currency or coin of what came.",
+        "expected_amount": "What was to come, in received_currency.",
+        "customer_ref": "The provider's id of the customer.",
+        "link_method": "How the payment of the application was found: reference, metadata, customer, checkout.",
+        "link_evidence": "What the link rests on.",
+        "provider_created_at": "When it was created (UTC), by the provider's clock.",
+        "paid_at": "When the money came (UTC).",
+        "state_changed_at": "When its state was last seen to change (UTC).",
+    },
+    "deposit_matches": {
+        "state": "matched, ambiguous (a person decides), or unmatched.",
+        "method": "How it was matched: exact, tolerance, split, tx_hash or address.",
+        "amount_share": "Coins of the deposit that count for the payment.",
+        "deviation": "How far all that came is from what was expected, as a part of it.",
+        "outcome": "full, short or over, under the tolerance.",
+        "came_late": "Whether it came after the payment had expired or was given up.",
+        "reason": "Why it is not matched.",
+        "candidates": "Payments that it might settle.",
+        "decided_at": "When it was judged (UTC).",
+    },
+    "findings": {
+        "finding_id": "The number that messages and commands use.",
+        "report": "The report that found it.",
+        "fingerprint": "What tells it apart within the report: digest of the key columns.",
+        "episode": "How often it has come up: 1 the first time.",
+        "status": "open, acknowledged, snoozed or resolved.",
+        "severity": "LOW, MEDIUM, HIGH or CRITICAL.",
+        "amount": "Amount at stake, in major units.",
+        "action": "The repair that it asks for; empty: a person decides.",
+        "evidence": "The report's row as it is now.",
+        "found_evidence": "The report's row as it was found.",
+        "found_severity": "Severity when it was found.",
+        "opened_at": "When it was opened (UTC).",
+        "last_seen_at": "When its row was last there (UTC).",
+        "times_seen": "In how many runs.",
+        "snoozed_until": "Nothing of it until then (UTC).",
+        "resolved_at": "When it was resolved (UTC).",
+        "resolved_by": "Who resolved it.",
+        "resolved_how": "itself, action or person.",
+        "resolution": "Why it is over.",
+        "coverage_ids": "Certificates of what had been read in full when it was found.",
+        "run_id": "Dagster's run that opened it.",
+        "material": "Digest of what a person looked at when resolving it.",
+        "settled": "That digest, for as long as the resolution holds although the row is still there.",
+        "thread_id": "The finding whose message tells of this one.",
+        "handled_by": "Who acknowledged or snoozed it.",
+        "handled_at": "When that was (UTC).",
+        "handled_reason": "What was said to it.",
+    },
+    "watermarks": {
+        "resource": "Kind of object, e.g. payment_intents.",
+        "listed_to": "Everything created before was listed (UTC).",
+        "told_to": "Every change that the provider's feed told of before was read (UTC).",
+        "moved_at": "When it last moved (UTC).",
+    },
+    "notifications": {
+        "notification_id": "Its number.",
+        "dedupe_key": "What it is known by, so that nothing is told twice.",
+        "channel": "Where it is told; *: not yet given to the channels.",
+        "kind": "opened, resolved, digest, summary or failure.",
+        "finding_id": "The finding that it tells of.",
+        "severity": "LOW, MEDIUM, HIGH or CRITICAL.",
+        "body": "What is told, as facts; the channel words them.",
+        "state": "pending, sending, sent or dead.",
+        "attempts": "How often it was tried.",
+        "next_attempt_at": "When it is tried next (UTC).",
+        "leased_until": "Until when a run has it in hand (UTC).",
+        "message_id": "The channel's id of the message.",
+        "last_error": "Why the last attempt failed.",
+        "created_at": "When it was queued (UTC).",
+        "sent_at": "When the channel took it (UTC).",
+        "thread_id": "The finding whose message is edited.",
+        "covers": "Findings that a digest stands for.",
+    },
+}
+
+STATISTICS = {
+    "payment_success": {
+        "provider": "stripe, nowpayments or okx.",
+        "method": "Way to pay: card and so on; for crypto the coin and its network.",
+        "attempts": "Payments that were begun.",
+        "succeeded": "Came to money, also where it was held or given back since.",
+        "failed": "Failed, canceled or expired.",
+        "undecided": "Still under way, or not known.",
+        "percent": "Succeeded, of those that are decided.",
+    },
+    "time_to_access": {
+        "provider": "stripe, nowpayments or okx.",
+        "payments": "Payments that gave access.",
+        "p50_seconds": "Half of the payers waited less, in seconds.",
+        "p95_seconds": "Nineteen of twenty waited less, in seconds.",
+        "longest_seconds": "The longest wait, in seconds.",
+    },
+    "webhook_reliability": {
+        "provider": "stripe, nowpayments or okx.",
+        "day": "Day (UTC) on which they came.",
+        "webhooks": "How many came.",
+        "refused": "Of these with a wrong signature.",
+        "not_processed": "Of these accepted and never processed.",
+        "percent_processed": "Processed, of all.",
+        "p95_seconds": "Nineteen of twenty were processed sooner, in seconds.",
+    },
+    "failure_patterns": {
+        "source": "payment or webhook.",
+        "provider": "stripe, nowpayments or okx.",
+        "reason": "The provider's code, the state it ended in, or the error that was written down.",
+        "times": "How often.",
+        "newest": "When last (UTC).",
+    },
+    "revenue": {
+        "currency": "Currency, or coin of deposits.",
+        "day": "Day (UTC).",
+        "received": "Money in, in major units; deposits in coins.",
+        "returned": "Money given back.",
+        "net": "Received less returned.",
+        "payments": "How many payments.",
+    },
+    "recovered": {
+        "kind": "Kind of repair.",
+        "currency": "Currency of the amount.",
+        "repairs": "How many were verified.",
+        "amount": "What was at stake in their findings, in major units.",
+        "p50_seconds_from_finding": "Half of them were done so many seconds after the finding, or sooner.",
+    },
+}
+"""All columns of the statistics, in order: their tables are made by their queries, not by migrations."""
+
+
+def meanings(table: str, columns: Iterable[str]) -> dict[str, str]:
+    """What each of `columns` means in `table`; those that nobody described are left out."""
+    own = TABLES.get(table, {})
+    found = {name: own.get(name) or EVERYWHERE.get(name) for name in columns}
+    return {name: text for name, text in found.items() if text}
