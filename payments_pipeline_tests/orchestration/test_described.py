@@ -21,7 +21,7 @@ from payments_pipeline.repair_sensors import REPAIR_SENSORS
 from payments_pipeline.resources import default_resources
 
 # They write the tables of many others.
-NO_TABLE = {"intraday_reports", "activation_repairs"}
+NO_TABLE = {"intraday_reports", "activation_repairs", "repairs"}
 
 
 @pytest.fixture
