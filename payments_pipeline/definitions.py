@@ -12,9 +12,9 @@ from payments_pipeline.config import load_settings
 from payments_pipeline.house_keeping_jobs import house_keeping
 from payments_pipeline.ingest_jobs import INGEST_JOBS
 from payments_pipeline.intraday_jobs import WATCH_OP_JOBS, intraday_jobs
-from payments_pipeline.jobs import OP_JOBS, PROBED, asset_jobs
+from payments_pipeline.jobs import OP_JOBS, asset_jobs
 from payments_pipeline.providers.catalogue import configured_providers
-from payments_pipeline.repair_jobs import ROUND_JOBS, activation_repairs
+from payments_pipeline.repair_jobs import ROUND_JOBS, repairs_asset
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline.schedules import all_schedules
@@ -39,7 +39,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *all_assets(configured, reports, intervals(sensors)),
-            *([activation_repairs] if set(PROBED) <= set(reports) else []),
+            repairs_asset(reports),
         ],
         asset_checks=all_checks(configured, reports),
         jobs=[

@@ -18,7 +18,7 @@ from payments_pipeline.assets.open_crypto import CRYPTO
 from payments_pipeline.assets.open_crypto import KEY as OPEN_CRYPTO
 from payments_pipeline.config import Settings
 from payments_pipeline.findings import queue_daily_summary, wake_snoozed
-from payments_pipeline.jobs import ACTIVATION_REPORT, INGEST_CHANGES, LANE, PROBE_REPAIRS, PROBED
+from payments_pipeline.jobs import ACTIVATION_REPORT, INGEST_CHANGES, LANE, PROBED, REPAIRS
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.watchdog.stores import SILENCE
@@ -27,15 +27,12 @@ PRIORITY = "dagster/priority"  # which of several queued runs starts first
 PROBE_JOB = "probe_activations"
 CRYPTO_JOB = "check_crypto_payments"
 WATCHDOG_JOB = "watchdog"
-IN_EARNEST = {"ops": {PROBE_REPAIRS: {"config": {"dry_run": False, "actor": "policy"}}}}
-"""Run config of a probe that the sensor starts: it repairs, where policy lets that happen by itself."""
 TELLING = (PROBE_JOB, CRYPTO_JOB, WATCHDOG_JOB, INGEST_CHANGES)
 """Jobs whose runs send what they found themselves."""
 
 __all__ = [
     "CRYPTO",
     "CRYPTO_JOB",
-    "IN_EARNEST",
     "PROBE_JOB",
     "TELLING",
     "WATCHDOG_JOB",
@@ -54,11 +51,11 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
                 [name for name in PROBED if name in reports],
                 lane="probe",
                 first=True,
-                repairs=set(PROBED) <= set(reports),
+                repairs=True,
                 description=(
                     "Look for payers without what they paid for, between two nightly runs, tell of them, and give it "
-                    "to them in the same run, as far as policy lets that happen by itself. Launched by hand, the "
-                    "giving is a dry run."
+                    "to them in the same run, as far as policy lets that happen by itself. Launched by hand, that "
+                    "last part is a dry run."
                 ),
             )
         )
@@ -71,9 +68,11 @@ def intraday_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefin
             OPEN_CRYPTO, "provider_transactions", "deposit_matches",
             # Two readings at once would do no harm; they would only do everything twice.
             lane="changes",
+            repairs=True,
             description=(
                 "Ask NOWPayments and OKX about open and new payments, match deposits, run the crypto reports and look "
-                "for payers without access; tell of what is found."
+                "for payers without access; tell of what is found, and repair what policy lets be repaired by "
+                "itself. Launched by hand, that last part is a dry run."
             ),
         )
     )  # fmt: skip
@@ -106,7 +105,7 @@ def _job(
     if checked is not None:
         chosen |= dg.AssetSelection.checks_for_assets(checked)
     if repairs:
-        chosen |= dg.AssetSelection.assets(PROBE_REPAIRS)
+        chosen |= dg.AssetSelection.assets(REPAIRS)
     return dg.define_asset_job(
         name,
         selection=chosen,

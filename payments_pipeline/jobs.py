@@ -24,18 +24,17 @@ LANE = "payments_pipeline/lane"
 INGEST_CHANGES = "ingest_changes"
 ACTIVATION_REPORT = "activation_gaps"
 PROBED = (ACTIVATION_REPORT, "wrong_tier")
-PROBE_REPAIRS = "activation_repairs"
+REPAIRS = "repairs"
 PATIENCE_SECONDS = 30.0
 
 
 def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefinition]:
     """The jobs that materialise assets."""
     found = [dg.AssetKey(name) for name in reports] + [findings_key(name) for name in reports]
-    probe_repairs = [PROBE_REPAIRS] if set(PROBED) <= set(reports) else []
     return [
         dg.define_asset_job(
             "nightly_reconciliation",
-            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *BETWEEN_NIGHTS, *probe_repairs),
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CHANGES, *BETWEEN_NIGHTS, REPAIRS),
             executor_def=dg.in_process_executor,
             tags={LANE: "reconciliation"},
             description=(
@@ -46,13 +45,14 @@ def asset_jobs(reports: Mapping[str, Report]) -> list[UnresolvedAssetJobDefiniti
         dg.define_asset_job(
             INGEST_CHANGES,
             selection=dg.AssetSelection.assets(
-                CHANGES, "provider_transactions", "deposit_matches", INTRADAY, DELIVERIES
+                CHANGES, "provider_transactions", "deposit_matches", INTRADAY, DELIVERIES, REPAIRS
             ).without_checks(),
             executor_def=dg.in_process_executor,
             tags={LANE: "changes"},
             description=(
                 "Read what is new or changed at every configured provider since the last run, bring it to canonical "
-                "form, bring the intra-day reports and their findings up to now, and tell of them. Cheap when nothing "
+                "form, bring the intra-day reports and their findings up to now, tell of them, and repair what policy "
+                "lets be repaired by itself; launched by hand, that last part is a dry run. Cheap when nothing "
                 "changed; the nightly run reads and judges everything again."
             ),
         ),

@@ -17,9 +17,10 @@ import orjson
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
-from payments_pipeline.intraday_jobs import CRYPTO, CRYPTO_JOB, IN_EARNEST, PROBE_JOB
+from payments_pipeline.intraday_jobs import CRYPTO, CRYPTO_JOB, PROBE_JOB
 from payments_pipeline.jobs import ACTIVATION_REPORT, PROBED
 from payments_pipeline.providers.catalogue import configured_providers
+from payments_pipeline.repair_jobs import in_earnest
 from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.schedules import UNDER_WAY
@@ -166,7 +167,7 @@ def activation_sensor(reports: Mapping[str, Report]) -> dg.SensorDefinition:
             rows = connection.execute(named("sensors/activation_suspects.sql"), asked).all()
         suspects = [Suspect(row.payment_id, row.updated_at) for row in rows if row.payment_id is not None]
         judged_at = rows[0].judged_at if rows else None
-        config = IN_EARNEST if set(PROBED) <= set(reports) else None
+        config = in_earnest(*PROBED)
         request, kept = probe(memory, suspects, judged_at, now=now, until=until, run_config=config)
         if isinstance(request, dg.SkipReason):
             return dg.SensorResult(skip_reason=request, cursor=kept.written())
@@ -181,7 +182,7 @@ def activation_sensor(reports: Mapping[str, Report]) -> dg.SensorDefinition:
     default_status=RUNNING,
     description=(
         "While a crypto payment of the last days waits for its money: asks NOWPayments and OKX once a minute. On by "
-        "default: it only reads and tells."
+        "default: it reads, tells, and repairs only what policy lets be repaired by itself."
     ),
 )
 def open_crypto_payments(
@@ -202,4 +203,5 @@ def open_crypto_payments(
     if context.instance.get_runs(dg.RunsFilter(job_name=CRYPTO_JOB, statuses=UNDER_WAY), limit=1):
         return dg.SkipReason("The run before has not ended.")
     # By the wall clock, which ticks also where the pipeline judges as of a fixed time.
-    return dg.RunRequest(run_key=f"crypto:{int(datetime.now(UTC).timestamp()) // 60}")
+    minute = int(datetime.now(UTC).timestamp()) // 60
+    return dg.RunRequest(run_key=f"crypto:{minute}", run_config=in_earnest())

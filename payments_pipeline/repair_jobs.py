@@ -1,11 +1,11 @@
 """Jobs that make rounds of repairs: what may happen by itself, what waits for people's approval, what they approved.
 
-Belongs here: ops that hand typed configuration to `remediation/rounds.py`. Does not belong here: one repair that a
-person names (action_jobs.py), which repairs are due (remediation/); an op re-reads the database and never trusts what
-its launcher saw.
+Belongs here: ops and an asset that hand typed configuration to `remediation/rounds.py`. Does not belong here: one
+repair that a person names (action_jobs.py), which repairs are due (remediation/); an op re-reads the database and never
+trusts what its launcher saw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +14,23 @@ from pydantic import Field
 
 from payments_pipeline.assets.deliveries import KEY as DELIVERIES
 from payments_pipeline.assets.findings import findings_key
+from payments_pipeline.assets.intraday import KEY as INTRADAY
 from payments_pipeline.assets.presentation import OWNERS
 from payments_pipeline.config import Settings
-from payments_pipeline.db.sql import named
-from payments_pipeline.jobs import LANE, PROBE_REPAIRS, PROBED
+from payments_pipeline.jobs import LANE, REPAIRS
 from payments_pipeline.remediation.actions import apply
 from payments_pipeline.remediation.planning import ActionView
 from payments_pipeline.remediation.recheck import not_looked_at
-from payments_pipeline.remediation.rounds import apply_due, due, repair
+from payments_pipeline.remediation.registry import OTHER_KINDS
+from payments_pipeline.remediation.rounds import apply_due, due, due_repairs, repair
 from payments_pipeline.repair_runs import Launch, desk_of, looking_of, show, told, who
 from payments_pipeline.resources import ClockResource, DatabaseResource
 
 TAGS = {LANE: "repair"}
-PROBE_LIMIT = 500
+POLICY = "policy"
+"""Actor of what policy lets happen by itself."""
+IN_RUN = 100
+"""Repairs at the end of a run that judges; the sensor `repairs_due` sees to the rest."""
 
 
 class RepairConfig(Launch):
@@ -83,40 +87,73 @@ def repair_findings() -> None:
     repair_live_findings()
 
 
-@dg.asset(
-    name=PROBE_REPAIRS,
-    group_name="findings",
-    deps=[*(findings_key(report) for report in PROBED), DELIVERIES],  # people are told first: it takes a moment
-    description=(
-        "Access given to payers whose activation was lost, in the run of the probe that finds them: a run of its own "
-        "would take longer to start than the repair takes. As far as policy allows; a dry run when launched by hand."
-    ),
-    kinds={"postgres"},
-    owners=OWNERS,
-)
-def activation_repairs(
-    context: dg.AssetExecutionContext,
-    config: Launch,
-    settings: dg.ResourceParam[Settings],
-    clock: ClockResource,
-    database: DatabaseResource,
-) -> dg.MaterializeResult[Any]:
-    """Repair what the probe has just found."""
-    engine, desk = database.engine, desk_of(settings, clock, database)
-    with database.connect() as connection:
-        found = connection.execute(named("remediation/open_of_reports.sql"), {"reports": list(PROBED)}).scalars().all()
-    summary = repair(
-        engine,
-        as_of=clock.now(),
-        actor=who(context, config),
-        dry_run=config.dry_run,
-        limit=PROBE_LIMIT,
-        findings=found,
-        contract_dir=settings.contract_dir,
-        desk=desk,
-        looking=looking_of(context, settings, clock, database, desk),
+class RepairsConfig(Launch):
+    """What a run that has just judged repairs at its end, and whether in earnest."""
+
+    reports: list[str] = Field(default=[], description="Repair findings of these reports only; empty: of all.")
+
+
+def in_earnest(*reports: str) -> dict[str, Any]:
+    """Config of a run that a sensor or a schedule starts: it repairs at its end, where policy is `auto`.
+
+    Args:
+        reports: only what these found; none: all that is due.
+    """
+    return {"ops": {REPAIRS: {"config": {"dry_run": False, "actor": POLICY, "reports": list(reports)}}}}
+
+
+def repairs_itself(run: dg.DagsterRun) -> bool:
+    """Whether this run repairs, at its end, what it finds."""
+    steps: Any = run.run_config.get("ops") or {}
+    config = steps.get(REPAIRS, {}).get("config", {})
+    return bool(config) and not config.get("dry_run", True)
+
+
+def repairs_asset(reports: Collection[str]) -> dg.AssetsDefinition:
+    """The asset after all findings of an intra-day run.
+
+    Args:
+        reports: names of all reports.
+    """
+
+    @dg.asset(
+        name=REPAIRS,
+        group_name="findings",
+        deps=[*map(findings_key, reports), INTRADAY, DELIVERIES],  # people are told first: it takes a moment
+        description=(
+            "What policy lets happen by itself, done in the run that found it: access for payers whose activation was "
+            "lost, rows brought in line with the provider, holds of no-shows let go. A run of its own would take "
+            "longer to start than the repairs take. A dry run when launched by hand; no money changes hands from here."
+        ),
+        kinds={"postgres"},
+        owners=OWNERS,
+        metadata={"dagster/table_name": "recon.actions"},
     )
-    return dg.MaterializeResult(metadata=told(context, summary.actions, config.dry_run))
+    def build(
+        context: dg.AssetExecutionContext,
+        config: RepairsConfig,
+        settings: dg.ResourceParam[Settings],
+        clock: ClockResource,
+        database: DatabaseResource,
+    ) -> dg.MaterializeResult[Any]:
+        desk = desk_of(settings, clock, database)
+        with database.connect() as connection:
+            found = due_repairs(connection, kinds=OTHER_KINDS, reports=config.reports, most=IN_RUN, now=clock.now())
+        summary = repair(
+            database.engine,
+            as_of=clock.now(),
+            actor=who(context, config),
+            dry_run=config.dry_run,
+            findings=[one.finding_id for one in found],
+            kinds=OTHER_KINDS,
+            proposing=False,
+            contract_dir=settings.contract_dir,
+            desk=desk,
+            looking=looking_of(context, settings, clock, database, desk),
+        )
+        return dg.MaterializeResult(metadata=told(context, summary.actions, config.dry_run))
+
+    return build
 
 
 class ApprovedConfig(Launch):

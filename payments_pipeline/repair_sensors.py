@@ -15,31 +15,26 @@ import dagster as dg
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.jobs import LANE
-from payments_pipeline.remediation.registry import KINDS, MONEY_KINDS
-from payments_pipeline.repair_jobs import ApprovedConfig, RepairConfig, apply_approved_actions, repair_findings
+from payments_pipeline.remediation.registry import MONEY_KINDS, OTHER_KINDS
+from payments_pipeline.remediation.rounds import REPAIR_ATTEMPTS, DueRepair, due_repairs
+from payments_pipeline.repair_jobs import (
+    POLICY,
+    ApprovedConfig,
+    RepairConfig,
+    apply_approved_actions,
+    repair_findings,
+    repairs_itself,
+)
 from payments_pipeline.resources import ClockResource, DatabaseResource
+from payments_pipeline.schedules import UNDER_WAY
 from payments_pipeline.ticks import late
 
 RUNNING, STOPPED = dg.DefaultSensorStatus.RUNNING, dg.DefaultSensorStatus.STOPPED
-REPAIR_ATTEMPTS = 3
 REPAIR_LIMIT = 500
 SENSOR_TAG = "dagster/sensor_name"
 NOT_BEGUN = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
-POLICY = "policy"
-"""Actor of what policy lets happen by itself."""
-OTHER_KINDS = sorted(KINDS.keys() - MONEY_KINDS)
 ALL_AGAIN_AFTER = timedelta(hours=1)
 """After this, findings whose repair was not due are planned again: what speaks against one may have passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class DueRepair:
-    """A live finding that policy lets be repaired by itself."""
-
-    finding_id: int
-    episode: int
-    attempts: int
-    opened_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +130,15 @@ def _many(parts: Sequence[str]) -> str:
 
 def _due_repairs(clock: ClockResource, database: DatabaseResource, kinds: Sequence[str]) -> list[DueRepair]:
     with database.connect() as connection:
-        parameters = {
-            "max_attempts": REPAIR_ATTEMPTS,
-            "max_rows": REPAIR_LIMIT,
-            "kinds": list(kinds),
-            "now": clock.now(),
-        }
-        rows = connection.execute(named("sensors/repairs_due.sql"), parameters).mappings().all()
-    return [DueRepair(**row) for row in rows]
+        return due_repairs(connection, kinds=kinds, most=REPAIR_LIMIT, now=clock.now())
+
+
+def _that_repair(instance: dg.DagsterInstance, runs: set[str]) -> set[str]:
+    """Which of these runs are under way and will repair what they found."""
+    if not runs:
+        return set()
+    under_way = instance.get_runs(dg.RunsFilter(run_ids=sorted(runs), statuses=UNDER_WAY))
+    return {run.run_id for run in under_way if repairs_itself(run)}
 
 
 def _due_actions(database: DatabaseResource, kinds: Sequence[str]) -> list[DueAction]:
@@ -170,7 +166,12 @@ def repairs_due(
     waiting = dg.RunsFilter(job_name=repair_findings.name, tags={SENSOR_TAG: "repairs_due"}, statuses=NOT_BEGUN)
     if context.instance.get_runs(waiting, limit=1):
         return dg.SkipReason("A run waits to begin; it will read all that is due by then.")
-    return repair_request(_due_repairs(clock, database, OTHER_KINDS), clock.now(), OTHER_KINDS)
+    found = _due_repairs(clock, database, OTHER_KINDS)
+    busy = _that_repair(context.instance, {one.run_id for one in found if one.run_id})
+    left = [one for one in found if one.run_id not in busy]
+    if found and not left:
+        return dg.SkipReason("The run that found them is under way, and repairs them at its end.")
+    return repair_request(left, clock.now(), OTHER_KINDS)
 
 
 @dg.sensor(

@@ -9,6 +9,7 @@ from payments_pipeline.house_keeping_jobs import HouseKeepingConfig, house_keepi
 from payments_pipeline.ingest_jobs import RetentionConfig, retention
 from payments_pipeline.jobs import INGEST_CHANGES
 from payments_pipeline.providers.catalogue import configured_providers
+from payments_pipeline.repair_jobs import in_earnest
 
 NIGHTLY_CRON = "0 2 * * *"
 CHANGES_CRON = "*/5 * * * *"
@@ -64,8 +65,9 @@ def _changes_schedule(settings: Settings) -> dg.ScheduleDefinition:
         cron_schedule=CHANGES_CRON,
         default_status=RUNNING,
         description=(
-            "Reads what changed at the providers, unless the run before is still at it. On by default: it only reads, "
-            "its cost follows what changed, and a payer whose webhook was lost should not wait for the night."
+            "Reads what changed at the providers, unless the run before is still at it; repairs what it finds only as "
+            "far as policy lets that happen by itself. On by default: its cost follows what changed, and a payer whose "
+            "webhook was lost should not wait for the night."
         ),
     )
     def changes_every_five_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -74,6 +76,6 @@ def _changes_schedule(settings: Settings) -> dg.ScheduleDefinition:
         under_way = dg.RunsFilter(job_name=INGEST_CHANGES, statuses=UNDER_WAY)
         if context.instance.get_runs(under_way, limit=1):
             return dg.SkipReason("The run before has not ended; the next one reads what comes meanwhile.")
-        return dg.RunRequest()
+        return dg.RunRequest(run_config=in_earnest())
 
     return changes_every_five_minutes

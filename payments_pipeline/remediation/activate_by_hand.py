@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.activate_subscription import BARRED, PERIODS
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
+from payments_pipeline.remediation.one_row import write_one
 
 
 class ActivateByHand:
@@ -87,9 +87,7 @@ class ActivateByHand:
         ends = connection.execute(named("remediation/period_end.sql"), {"start": order.at, "period": plan["period"]})
         shared = {"user_id": facts["user_id"], "plan_id": facts["plan_id"], "at": order.at}
         values = {"tier": plan["tier"], "paid_at": user["last_payment_date"], "renews_at": ends.scalar()}
-        written = connection.execute(writeback("activate_user"), shared | values).rowcount
-        if written != 1:
-            raise PreconditionError(f"activate_user changed {written} rows, not one.", where=f"user {facts['user_id']}")
+        write_one(connection, writeback, "activate_user", shared | values, where=f"user {facts['user_id']}")
         event = {
             "payment_id": None,
             "event_type": "activated",

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
+from payments_pipeline.remediation.one_row import write_one
 
 TOLERANCE = Decimal("0.02")  # by how much a deposit may be short; the default of the report's parameter
 PERIODS = frozenset({"day", "week", "month", "quarter", "year", "lifetime"})
@@ -94,12 +94,8 @@ class ActivateSubscription:
         user, payment = facts["user"], facts["payment"]
         renews_at = _wanted(user, payment)["subscription_renewal_date"]
         shared = {"user_id": facts["user_id"], "plan_id": payment["plan_id"], "at": order.at}
-        written = connection.execute(
-            writeback("activate_user"),
-            shared | {"tier": payment["tier"], "paid_at": payment["paid_at"], "renews_at": renews_at},
-        ).rowcount
-        if written != 1:
-            raise PreconditionError(f"activate_user changed {written} rows, not one.", where=f"user {facts['user_id']}")
+        values = shared | {"tier": payment["tier"], "paid_at": payment["paid_at"], "renews_at": renews_at}
+        write_one(connection, writeback, "activate_user", values, where=f"user {facts['user_id']}")
         connection.execute(
             writeback("insert_subscription_event"),
             shared

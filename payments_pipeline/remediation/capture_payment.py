@@ -19,6 +19,7 @@ from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import holds
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Progress, Request, Writeback
+from payments_pipeline.remediation.one_row import set_payment_state
 
 _MAY_BE_CAPTURED = frozenset({"authorized", "pending", "processing", "paid"})
 
@@ -102,16 +103,7 @@ class CapturePayment:
             )
         if payment["app_state"] == "paid" and Decimal(payment["amount"]) == taken:
             return
-        values = {
-            "payment_id": payment["payment_id"],
-            "state": "paid",
-            "amount": taken,
-            "paid_at": None,
-            "at": order.at,
-        }
-        written = connection.execute(writeback("set_payment_state"), values).rowcount
-        if written != 1:
-            raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["provider_ref"])
+        set_payment_state(connection, writeback, payment["payment_id"], "paid", at=order.at, amount=taken)
 
     def aftermath(self, facts: Facts) -> str | None:
         """Nothing."""

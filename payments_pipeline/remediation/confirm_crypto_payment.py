@@ -20,6 +20,7 @@ from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.activate_subscription import ActivateSubscription
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
+from payments_pipeline.remediation.one_row import write_one
 
 _UNSETTLED = frozenset({"pending", "processing", "expired", "failed", "canceled", "partially_paid"})
 _ACTIVATION = ActivateSubscription()
@@ -105,9 +106,7 @@ class ConfirmCryptoPayment:
             "confirmed_at": last,
             "at": order.at,
         }
-        written = connection.execute(writeback("confirm_crypto_payment"), values).rowcount
-        if written != 1:
-            raise PreconditionError(f"confirm_crypto_payment changed {written} rows.", where=facts["payment_id"])
+        write_one(connection, writeback, "confirm_crypto_payment", values, where=f"payment {facts['payment_id']}")
         if payment["plan_id"] is None or payment["user_id"] is None:
             return
         target = {"user_id": payment["user_id"], "payment_id": facts["payment_id"]}

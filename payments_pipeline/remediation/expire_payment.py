@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
+from payments_pipeline.remediation.one_row import set_payment_state
 
 GRACE = timedelta(minutes=60)
 """After it ran out, money that is under way may still be seen; as in the report expired_crypto_payments."""
@@ -77,16 +77,7 @@ class ExpirePayment:
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """One statement of the contract."""
-        values = {
-            "payment_id": facts["payment_id"],
-            "state": "expired",
-            "amount": None,
-            "paid_at": None,
-            "at": order.at,
-        }
-        written = connection.execute(writeback("set_payment_state"), values).rowcount
-        if written != 1:
-            raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["payment_id"])
+        set_payment_state(connection, writeback, facts["payment_id"], "expired", at=order.at)
 
     def verify(self, before: Facts, after: Facts) -> str | None:
         """The row says so."""

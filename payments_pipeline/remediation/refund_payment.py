@@ -15,11 +15,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.core.money import from_stripe, to_stripe
-from payments_pipeline.errors import MalformedObjectError, PreconditionError
+from payments_pipeline.errors import MalformedObjectError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import holds
 from payments_pipeline.remediation.facts import Facts, digest, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Progress, Request, Writeback
+from payments_pipeline.remediation.one_row import set_payment_state
 
 MARK = "metadata[repair]"
 _GONE = frozenset({"failed", "canceled"})
@@ -113,16 +114,7 @@ class RefundPayment:
         payment = facts["payment"]
         if not _all_back(facts) or payment is None or payment["app_state"] == "refunded":
             return
-        values = {
-            "payment_id": payment["payment_id"],
-            "state": "refunded",
-            "amount": None,
-            "paid_at": None,
-            "at": order.at,
-        }
-        written = connection.execute(writeback("set_payment_state"), values).rowcount
-        if written != 1:
-            raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=facts["provider_ref"])
+        set_payment_state(connection, writeback, payment["payment_id"], "refunded", at=order.at)
 
     def aftermath(self, facts: Facts) -> str | None:
         """Nothing."""

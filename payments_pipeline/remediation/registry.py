@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from payments_pipeline.remediation.activate_by_hand import ActivateByHand
 from payments_pipeline.remediation.activate_subscription import ActivateSubscription
@@ -35,3 +35,6 @@ KINDS: Mapping[str, ActionKind] = {kind.name: kind for kind in _ALL}
 
 MONEY_KINDS = frozenset(name for name, kind in KINDS.items() if isinstance(kind, ProviderKind) and kind.moves_money)
 """Repairs by which money changes hands: taken, given back, paid out again."""
+
+OTHER_KINDS: Sequence[str] = sorted(KINDS.keys() - MONEY_KINDS)
+"""All others."""

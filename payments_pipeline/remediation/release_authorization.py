@@ -17,6 +17,7 @@ from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import holds
 from payments_pipeline.remediation.facts import Facts
 from payments_pipeline.remediation.kinds import Money, Order, Progress, Request, Writeback
+from payments_pipeline.remediation.one_row import set_payment_state, write_one
 
 _RELEASED = frozenset({"canceled", "refunded", "expired", "failed"})
 _OPEN = frozenset({"authorized", "pending", "processing"})
@@ -99,17 +100,11 @@ class ReleaseAuthorization:
                     f"It is released, and meanwhile the application's row became {payment['status']}.",
                     where=facts["provider_ref"],
                 )
-            values = {
-                "payment_id": payment["payment_id"],
-                "state": "canceled",
-                "amount": None,
-                "paid_at": None,
-                "at": order.at,
-            }
-            _one(connection.execute(writeback("set_payment_state"), values).rowcount, "set_payment_state")
+            set_payment_state(connection, writeback, payment["payment_id"], "canceled", at=order.at)
         if booking is not None and booking["booking_status"] not in _ENDED and not _used(booking):
             values = {"booking_id": booking["booking_id"], "reason": order.reason, "at": order.at}
-            _one(connection.execute(writeback("cancel_booking"), values).rowcount, "cancel_booking")
+            where = f"booking {booking['booking_id']}"
+            write_one(connection, writeback, "cancel_booking", values, where=where)
 
     def aftermath(self, facts: Facts) -> str | None:
         """Somebody came while Stripe's answer was out: what was released can't be held again."""
@@ -152,8 +147,3 @@ def _still_wanted(booking: Facts, as_of: datetime) -> str | None:
     if status in holds.CALLED_OFF or booking["booking_cancelled_by"] is not None:
         return None
     return None if holds.is_over(booking, as_of) else "The service is still to come, or has only just ended."
-
-
-def _one(rows: int, statement: str) -> None:
-    if rows != 1:
-        raise PreconditionError(f"{statement} changed {rows} rows, not one.", remedy="Check the write-back statement.")

@@ -19,6 +19,7 @@ from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.facts import Facts, digest
 from payments_pipeline.remediation.kinds import Money, Order, Progress, Request, Writeback
+from payments_pipeline.remediation.one_row import write_one
 from payments_pipeline.remediation.payouts import INSTEAD, MARKED, PAYOUT, TRANSFER, plain, read_payout
 
 MARK = f"metadata[{MARKED}]"
@@ -125,9 +126,7 @@ class RetryPayout:
             )
         state = "in_transit" if made["id"].startswith(PAYOUT) else "paid"
         values = {"payout_id": payout["payout_id"], "state": state, "transfer_id": made["id"], "at": order.at}
-        written = connection.execute(writeback("set_payout_state"), values).rowcount
-        if written != 1:
-            raise PreconditionError(f"set_payout_state changed {written} rows, not one.", where=made["id"])
+        write_one(connection, writeback, "set_payout_state", values, where=made["id"])
 
     def aftermath(self, facts: Facts) -> str | None:
         """Nothing."""

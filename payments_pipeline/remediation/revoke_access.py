@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.activate_subscription import TOLERANCE
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
+from payments_pipeline.remediation.one_row import write_one
 
 
 class RevokeAccess:
@@ -75,9 +75,7 @@ class RevokeAccess:
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """Two statements of the contract: the user, then the event."""
         user, place = facts["user"], {"user_id": facts["user_id"], "at": order.at}
-        written = connection.execute(writeback("revoke_user"), place).rowcount
-        if written != 1:
-            raise PreconditionError(f"revoke_user changed {written} rows, not one.", where=f"user {facts['user_id']}")
+        write_one(connection, writeback, "revoke_user", place, where=f"user {facts['user_id']}")
         event = {
             "plan_id": user["plan_id"],
             "payment_id": None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PaymentsPipelineError
@@ -24,11 +24,30 @@ from payments_pipeline.remediation.policy import Tally, policies, policy_for
 
 CHUNK = 25
 """Findings proposed in one transaction: what is due first is applied before the rest is even planned."""
+REPAIR_ATTEMPTS = 3
+"""So often is a finding's repair tried by itself in one episode; after that a person must look."""
 LOOK_EVERY = 5.0
 """Seconds after which what was verified so far is looked at again, while the round goes on."""
 
 Looking = Callable[[Collection[int]], object]
 """Told which actions were verified: looks again at what they repaired (recheck.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRepair:
+    """A live finding that policy lets be repaired by itself.
+
+    Attributes:
+        attempts: how often that was tried in this episode.
+        opened_at: since when it waits.
+        run_id: the run that found it.
+    """
+
+    finding_id: int
+    episode: int
+    attempts: int
+    opened_at: datetime
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,26 @@ class RepairSummary:
     rejected: int
     failed: int
     actions: Sequence[ActionView]
+
+
+def due_repairs(
+    connection: Connection, *, kinds: Collection[str], most: int, now: datetime, reports: Collection[str] = ()
+) -> list[DueRepair]:
+    """Which live findings may be repaired without asking anybody, the oldest first.
+
+    Args:
+        kinds: of repairs.
+        reports: only their findings; none: of all reports.
+    """
+    parameters = {
+        "max_attempts": REPAIR_ATTEMPTS,
+        "max_rows": most,
+        "kinds": list(kinds),
+        "reports": list(reports),
+        "now": now,
+    }
+    rows = connection.execute(named("sensors/repairs_due.sql"), parameters).mappings().all()
+    return [DueRepair(**row) for row in rows]
 
 
 def repair(
@@ -68,8 +107,6 @@ def repair(
         proposing: also propose what people must approve.
         looking: called with what was verified.
     """
-    if dry_run:
-        return _summary(_rehearse_all(engine, as_of, desk, findings))
     with engine.connect() as connection:
         allowed = policies(connection)
         rows = connection.execute(named("remediation/candidate_ids.sql"), {"findings": _listed(findings)}).all()
@@ -79,6 +116,8 @@ def repair(
 
     at_once = [row.finding_id for row in rows if by_itself(row.kind, row.report)]
     later = [row.finding_id for row in rows if proposing and not by_itself(row.kind, row.report)]
+    if dry_run:
+        return _summary(_rehearse_all(engine, as_of, desk, [*at_once, *later]))
     worker, tally, outcomes = _Worker(engine, named_person(actor), as_of, contract_dir, desk, looking), Tally(), []
     for chunk in (*_chunks(at_once), *_chunks(later)):
         for view in propose_all(engine, worker.actor, as_of, chunk, desk):
@@ -190,9 +229,7 @@ def _listed(findings: Sequence[int] | None) -> list[int] | None:
     return None if findings is None else list(findings)
 
 
-def _rehearse_all(
-    engine: Engine, as_of: datetime, desk: Desk | None, findings: Sequence[int] | None
-) -> list[ActionView]:
+def _rehearse_all(engine: Engine, as_of: datetime, desk: Desk | None, findings: Sequence[int]) -> list[ActionView]:
     views = []
     with engine.begin() as connection:
         connection.execute(named("remediation/read_only.sql"))

@@ -15,11 +15,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import holds
 from payments_pipeline.remediation.facts import Facts, jsonable
 from payments_pipeline.remediation.kinds import Money, Order, Writeback
+from payments_pipeline.remediation.one_row import set_payment_state
 
 _OPEN = frozenset({"pending", "processing"})
 
@@ -83,12 +83,15 @@ class SyncPaymentStatus:
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """One statement of the contract."""
-        payment = facts["payment"]
-        values = {"payment_id": payment["payment_id"], "state": facts["theirs"]["state"], "amount": None}
-        values |= {"paid_at": facts["theirs"]["paid_at"], "at": order.at}
-        written = connection.execute(writeback("set_payment_state"), values).rowcount
-        if written != 1:
-            raise PreconditionError(f"set_payment_state changed {written} rows, not one.", where=payment["payment_id"])
+        theirs = facts["theirs"]
+        set_payment_state(
+            connection,
+            writeback,
+            facts["payment"]["payment_id"],
+            theirs["state"],
+            at=order.at,
+            paid_at=theirs["paid_at"],
+        )
 
     def touched(self, facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
         """The payment, where it is Stripe's: the row follows what Stripe says now, not what was read before."""

@@ -113,9 +113,12 @@ def test_a_fetch_without_news_writes_next_to_no_wal(engine: Engine) -> None:
     many = Refunds([[refund(number) for number in range(500)]])
     for _ in range(2):
         load(engine, many)
-    before = written(engine)
-    assert load(engine, many).rows_written == 0
-    assert written(engine) - before < 10_000
+    amounts = []
+    for _ in range(5):
+        before = written(engine)
+        assert load(engine, many).rows_written == 0
+        amounts.append(written(engine) - before)
+    assert min(amounts) < 10_000, amounts  # the whole server's: a checkpoint of its own is in some of them
 
 
 def written(engine: Engine) -> int:

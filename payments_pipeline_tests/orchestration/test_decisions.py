@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from payments_pipeline.assets.presentation import amounts, counts, preview, sparkline
+from payments_pipeline.remediation.rounds import DueRepair
 from payments_pipeline.repair_sensors import (
     DueAction,
-    DueRepair,
     ToPropose,
     approved_request,
     proposal_cursor,

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from payments_pipeline.config import Settings
 from payments_pipeline.schedules import all_schedules
@@ -137,3 +138,33 @@ def test_money_that_nobody_booked_is_found_between_two_nights(desk: Desk) -> Non
     made = metadata(result, "intraday_reports")
     assert made["opened"] >= 1
     assert made["made_anew"] == "none"
+
+
+LAGGING = """
+    WITH u AS (INSERT INTO users (username, email) VALUES ('lag', 'lag@example.com') RETURNING id)
+    INSERT INTO payment_transactions (
+        user_id, payment_method, transaction_id, status, amount, currency, created_at, updated_at
+    ) SELECT u.id, 'stripe', :ref, 'pending', 20, 'usd', :at, :at FROM u
+"""
+
+
+def test_a_row_that_lags_behind_is_found_told_and_brought_in_line_in_one_run(
+    desk: Desk, kept: dg.DagsterInstance
+) -> None:
+    at = NOW - timedelta(hours=2)
+    paid = desk.pay(at)
+    with desk.engine.begin() as connection:
+        connection.execute(text(LAGGING), {"ref": paid, "at": at})
+
+    assert desk.run(CHANGES).success
+    assert [row.state for row in desk.all("SELECT state FROM recon.actions")] == [], "by hand it is a dry run"
+    asked = tick(desk.settings, kept)
+    assert isinstance(asked, dg.RunRequest)
+    result = desk.run(CHANGES, asked.run_config)
+
+    assert result.success
+    (row,) = desk.all("SELECT status FROM payment_transactions")
+    assert row.status == "completed"
+    assert metadata(result, "repairs")["verified"] == 1
+    found = desk.all("SELECT status, resolved_how FROM recon.findings WHERE report = 'out_of_sync_payments'")
+    assert [(one.status, one.resolved_how) for one in found] == [("resolved", "action")]

@@ -16,9 +16,9 @@ from payments_pipeline.action_jobs import ActivateSubscription
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.definitions import build_defs
-from payments_pipeline.intraday_jobs import IN_EARNEST
+from payments_pipeline.jobs import PROBED
 from payments_pipeline.payment_sensors import Suspect, probe
-from payments_pipeline.repair_jobs import RepairConfig
+from payments_pipeline.repair_jobs import RepairConfig, in_earnest
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.failures import FaultPlan
@@ -250,17 +250,17 @@ def test_activation_of_a_finding_that_does_not_exist_fails_and_says_so(
     assert not _run("activate_subscription", settings, instance, config=config).success
 
 
-def test_probe_runs_the_reports_that_activation_repairs_and_makes_them_in_the_same_run(
+def test_probe_repairs_what_its_reports_find_in_the_same_run(
     engine: Engine, settings: Settings, world: World, instance: dg.DagsterInstance
 ) -> None:
-    request, _ = probe(None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=IN_EARNEST)
+    request, _ = probe(None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=in_earnest(*PROBED))
     assert isinstance(request, dg.RunRequest)
     result = _run("probe_activations", settings, instance, config=request.run_config)
 
     assert result.success
     assert _materialised(result) == {
         "activation_gaps", "findings/activation_gaps", "wrong_tier", "findings/wrong_tier", "deliveries",
-        "activation_repairs",
+        "repairs",
     }  # fmt: skip
     states = {row.state for row in _all(engine, "SELECT DISTINCT state FROM recon.actions")}
     assert states == {"verified"}

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from payments_pipeline.config import Settings
-from payments_pipeline.repair_jobs import repair_findings
+from payments_pipeline.repair_jobs import in_earnest, repair_findings
 from payments_pipeline.repair_sensors import repairs_due
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sensors import alerts_due, run_failed
@@ -128,6 +128,25 @@ def test_no_second_run_is_asked_for_while_one_waits_to_begin(
     instance.delete_run(waiting.run_id)
     (second,) = _tick(repairs_due, instance, settings).run_requests
     assert second.run_key != first.run_key
+
+
+def test_what_a_run_under_way_has_found_is_left_to_that_run_if_it_repairs(
+    instance: dg.DagsterInstance, engine: Engine, settings: Settings
+) -> None:
+    finding = _execute(engine, FINDING, fingerprint="a", status="open", evidence="{}", at=AS_OF)
+    by_hand, by_schedule = (
+        instance.add_run(dg.DagsterRun("ingest_changes", run_config=config, status=dg.DagsterRunStatus.STARTED))
+        for config in ({}, in_earnest())
+    )
+    of_run = text("UPDATE recon.findings SET run_id = :run WHERE finding_id = :finding")
+
+    _execute(engine, of_run, finding=finding, run=by_schedule.run_id)
+    assert "under way" in _tick(repairs_due, instance, settings).skip_message
+    _execute(engine, of_run, finding=finding, run=by_hand.run_id)
+    assert _tick(repairs_due, instance, settings).run_requests
+    _execute(engine, of_run, finding=finding, run=by_schedule.run_id)
+    instance.report_run_failed(by_schedule)
+    assert _tick(repairs_due, instance, settings).run_requests, "it ended without having repaired"
 
 
 def test_a_repair_that_keeps_failing_is_left_to_people(

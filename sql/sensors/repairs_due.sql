@@ -21,6 +21,7 @@ candidates AS (
         f.finding_id,
         f.episode,
         f.opened_at,
+        f.run_id,
         (
             SELECT count(*) FROM recon.actions AS a
             WHERE a.finding_id = f.finding_id AND a.kind = f.action AND a.state IN ('rejected', 'failed')
@@ -35,6 +36,7 @@ candidates AS (
     WHERE
         f.status = 'open'
         AND f.action IS NOT NULL
+        AND (cardinality(cast(:reports AS text[])) = 0 OR f.report = any(cast(:reports AS text[])))
         AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
         AND NOT EXISTS (
             SELECT 1 FROM recon.actions AS d
@@ -45,6 +47,7 @@ candidates AS (
         f.finding_id,
         f.episode,
         a.finished_at AS opened_at,
+        f.run_id,
         0 AS attempts
     FROM recon.actions AS a
     INNER JOIN recon.findings AS f ON a.finding_id = f.finding_id
@@ -54,6 +57,7 @@ candidates AS (
         AND a.finished_at > cast(:now AS timestamptz) - INTERVAL '1' DAY
         AND a.finished_at < cast(:now AS timestamptz) - INTERVAL '1' MINUTE
         AND f.status <> 'resolved'
+        AND (cardinality(cast(:reports AS text[])) = 0 OR f.report = any(cast(:reports AS text[])))
         AND f.last_seen_at <= a.finished_at
 )
 
@@ -61,7 +65,8 @@ SELECT
     c.finding_id,
     c.episode,
     c.attempts,
-    c.opened_at
+    c.opened_at,
+    c.run_id
 FROM candidates AS c
 WHERE c.attempts < :max_attempts
 ORDER BY c.finding_id
