@@ -10,7 +10,7 @@ SOAK_ROUNDS ?= 3000
 TOWNS ?= 300
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest soak-alerts soak-intraday docs plans check format bench bench-ingest bench-latency \
+.PHONY: help install demo dev test soak soak-ingest soak-alerts soak-intraday docs screenshots plans check format bench bench-ingest bench-latency \
 	bench-reports accuracy clean
 
 help:  ## list the targets
@@ -41,6 +41,9 @@ soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_S
 
 docs: install  ## write the pages about reports, repairs and commands anew
 	@$(BIN)/python docs/make_pages.py
+
+screenshots: install  ## take the pictures of the UI anew (needs a Chromium or Chrome on this machine)
+	@$(BIN)/python docs/make_screenshots.py
 
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py

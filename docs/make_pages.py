@@ -22,6 +22,28 @@ from payments_pipeline.reports import Report, load_reports
 
 FOLDER = Path(__file__).parent
 MADE = "<!-- Written by `make docs`; change the code, not this page. -->\n"
+JSON_HOLDS = {
+    "check": "`at`, `gaps`, `live_findings`, `unread`, `notifications`, `proposed_actions`",
+    "user": "`user`, `entitlement`, `payments`, `objects`, `webhooks`, `events`, `findings`, `trail`, `timeline`",
+    "payment": "the same, of one payment",
+    "doctor": "`at`, `lines`: each `part`, `state`, `what`, `remedy`",
+    "stats": "`as_of`, `days`, `stats`: name -> rows",
+    "demo": "`reports` with planted, found, missed and false; `actions`, `repairs`, `findings`, `seconds` and more",
+    "reconcile": "`coverage`, `reports`, `open_findings`, `findings`, `outbox`, `actions`",
+    "backfill": "`window`, `resources`",
+    "coverage": "`as_of`, `resources`: each with `state`, `gaps`, `covered`, `watermark`",
+    "report": "the rows, as a list",
+    "accuracy": "`reports`, `lines`: what was found, missed and said falsely",
+    "health": "`healthy`, `looks`",
+    "audit verify": "`rows`, `broken_at`, `head`",
+    "audit show": "the rows of the trail, as a list",
+    "actions list": "the actions, as a list",
+    "actions show": "`action`, `approvals`, `trail`",
+    "actions policies": "the policies, as a list",
+    "findings list": "the findings, as a list",
+    "findings show": "`finding`, `coverage`, `episodes`, `events`, `messages`",
+}
+"""Command -> what its JSON holds; a command that learns `--json` must be added here."""
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 
 
@@ -123,8 +145,9 @@ def commands_page() -> str:
         "Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work (one sentence says why "
         "and what to do).", "",
     ]  # fmt: skip
-    root = typer.main.get_command(app)
-    for name, command in _leaves(root, "payments-pipeline"):
+    leaves = list(_leaves(typer.main.get_command(app), "payments-pipeline"))
+    lines += [*_json_table([name for name, command in leaves if _takes_json(command)]), ""]
+    for name, command in leaves:
         lines += [f"## {name}", "", (command.help or "").strip(), ""]
         for parameter in command.params:
             if parameter.name == "help":
@@ -134,6 +157,32 @@ def commands_page() -> str:
             lines.append(f"- {names}: {getattr(parameter, 'help', None) or ''}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _takes_json(command: Any) -> bool:
+    return any("--json" in getattr(parameter, "opts", ()) for parameter in command.params)
+
+
+def _json_table(names: list[str]) -> Iterator[str]:
+    """How `--json` is spelt everywhere, and what each command puts in."""
+    yield "## JSON"
+    yield ""
+    yield "| spelt | standard output | file |"
+    yield "|---|---|---|"
+    yield "| nothing | tables for people | |"
+    yield "| `--json`, `--json -` | the JSON, and nothing else; a long command tells on standard error how it goes | |"
+    yield "| `--json out.json`, `--json=FILE` | tables for people | the JSON |"
+    yield ""
+    yield (
+        "The word after `--json` is its file where it ends in `.json` or has a `/` in it; `--json=FILE` takes any "
+        "name. Times are ISO 8601 in UTC, exact amounts are text. The exit code is the same in every form; of an error "
+        "nothing stands on standard output, and one sentence on standard error."
+    )
+    yield ""
+    yield "| command | JSON |"
+    yield "|---|---|"
+    for name in names:
+        yield f"| [{name}](#{name.replace(' ', '-')}) | {JSON_HOLDS[name.partition(' ')[2]]} |"
 
 
 def _argument(parameter: Any) -> str:

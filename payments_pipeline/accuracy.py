@@ -25,7 +25,8 @@ from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.errors import PermanentError
 from payments_pipeline.findings import live_findings
 from payments_pipeline.ingest.coverage import latest
-from payments_pipeline.present import write_json
+from payments_pipeline.json_output import console as console_for
+from payments_pipeline.json_output import write_json
 from payments_pipeline.reconcile import NIGHTLY, environment_settings, local_runs, report_rows
 from payments_pipeline.reports import load_reports
 from payments_pipeline.sandbox.catalogue import LINES, place
@@ -88,7 +89,7 @@ class Accuracy:
         }
 
 
-def run_accuracy(settings: Settings, *, users: int, seed: int, as_of: datetime, json_file: Path | None) -> int:
+def run_accuracy(settings: Settings, *, users: int, seed: int, as_of: datetime, json: Path | None) -> int:
     """Measure one world on the embedded server and show the result.
 
     Args:
@@ -97,13 +98,13 @@ def run_accuracy(settings: Settings, *, users: int, seed: int, as_of: datetime, 
     Returns:
         0 when everything planted was found and nothing else was said, else 1.
     """
-    console = Console()
+    console = console_for(json)
     console.print(
         f"Planting about {users} users with everything that can go wrong (seed {seed}), reading three times ..."
     )
     result = measure(settings, users=users, seed=seed, as_of=as_of)
     show(console, result)
-    write_json(json_file, result.as_json())
+    write_json(json, result.as_json())
     return 0 if result.perfect else 1
 
 
@@ -163,7 +164,7 @@ class Reader:
         gaps = self.read(as_of)
         if gaps:
             raise PermanentError(
-                f"A reading that should be complete is not: {gaps[0]}.", where="accuracy", remedy="See the log above."
+                f"A reading that should be complete is not: {gaps[0]}.", where="accuracy", remedy="Run it with --debug."
             )
 
     def read(self, as_of: datetime) -> list[str]:

@@ -5,12 +5,13 @@ Belongs here: arguments. Does not belong here: any decision. Exit codes as in cl
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 
+from payments_pipeline.cli_options import Json, now
 from payments_pipeline.config import load_settings
 from payments_pipeline.core.people import person
 from payments_pipeline.errors import ConfigurationError
@@ -24,7 +25,6 @@ Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
 SUM = 'e.g. "USD 500"; may be given several times, for several currencies'
 MOST = Decimal(10) ** 15
 DryRun = Annotated[bool, typer.Option(help="Say what would change, and change nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
 @actions_app.command("list")
@@ -33,20 +33,20 @@ def list_actions(
         str | None, typer.Option(help="Only these, e.g. verified; default: all that are not ended.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
-    as_json: AsJson = False,
+    json: Json = None,
 ) -> None:
     """List repairs. Exits with 1 when some wait for people."""
     from payments_pipeline.repairs import run_list
 
-    raise typer.Exit(run_list(load_settings(), state=state, limit=limit, as_json=as_json))
+    raise typer.Exit(run_list(load_settings(), state=state, limit=limit, json=json))
 
 
 @actions_app.command("show")
-def show_action(action: Number, as_json: AsJson = False) -> None:
+def show_action(action: Number, json: Json = None) -> None:
     """Everything about one repair: what it changes on both sides, who agreed, its trail."""
     from payments_pipeline.repairs import run_show
 
-    raise typer.Exit(run_show(load_settings(), action, as_json=as_json))
+    raise typer.Exit(run_show(load_settings(), action, json=json))
 
 
 @actions_app.command("propose")
@@ -62,7 +62,7 @@ def propose_action(
 
     pairs = dict(_pair(word) for word in target)
     raise typer.Exit(
-        run_propose(load_settings(), kind, pairs, actor=actor, as_of=_now(), reason=reason, dry_run=dry_run)
+        run_propose(load_settings(), kind, pairs, actor=actor, as_of=now(), reason=reason, dry_run=dry_run)
     )
 
 
@@ -73,7 +73,7 @@ def approve_action(
     """Agree to a repair as it was planned. Its proposer can't."""
     from payments_pipeline.repairs import run_approve
 
-    raise typer.Exit(run_approve(load_settings(), action, actor=actor, as_of=_now(), note=note))
+    raise typer.Exit(run_approve(load_settings(), action, actor=actor, as_of=now(), note=note))
 
 
 @actions_app.command("reject")
@@ -81,7 +81,7 @@ def reject_action(action: Number, actor: Actor, reason: Reason) -> None:
     """Decide that a repair is not to be made."""
     from payments_pipeline.repairs import run_reject
 
-    raise typer.Exit(run_reject(load_settings(), action, actor=actor, as_of=_now(), reason=reason))
+    raise typer.Exit(run_reject(load_settings(), action, actor=actor, as_of=now(), reason=reason))
 
 
 @actions_app.command("apply")
@@ -89,15 +89,15 @@ def apply_action(action: Number, actor: Actor, dry_run: DryRun = True) -> None:
     """Make a repair that policy lets you make. Both sides are read again first. Exits with 1 unless it is verified."""
     from payments_pipeline.repairs import run_apply
 
-    raise typer.Exit(run_apply(load_settings(), action, actor=actor, as_of=_now(), dry_run=dry_run))
+    raise typer.Exit(run_apply(load_settings(), action, actor=actor, as_of=now(), dry_run=dry_run))
 
 
 @actions_app.command("policies")
-def list_policies(as_json: AsJson = False) -> None:
+def list_policies(json: Json = None) -> None:
     """What may happen by itself, what people must approve, and how much at most."""
     from payments_pipeline.repairs import run_policies
 
-    raise typer.Exit(run_policies(load_settings(), as_json=as_json))
+    raise typer.Exit(run_policies(load_settings(), json=json))
 
 
 @actions_app.command("policy")
@@ -131,7 +131,7 @@ def change_policy(  # noqa: PLR0917  (typer's options)
             limits.setdefault(currency, {})[field] = amount
     raise typer.Exit(
         run_policy(
-            load_settings(), kind, report=report, changes=changes | term, limits=limits, actor=actor, as_of=_now()
+            load_settings(), kind, report=report, changes=changes | term, limits=limits, actor=actor, as_of=now()
         )
     )
 
@@ -142,7 +142,7 @@ def stop_all(actor: Actor, reason: Reason) -> None:
     from payments_pipeline.db.engine import get_engine
     from payments_pipeline.remediation.oversight import stop
 
-    stop(get_engine(load_settings()), actor=actor, as_of=_now(), reason=reason)
+    stop(get_engine(load_settings()), actor=actor, as_of=now(), reason=reason)
     typer.echo("All repairs are stopped. Let them go on with: payments-pipeline actions resume")
 
 
@@ -152,7 +152,7 @@ def resume_all(actor: Actor, reason: Reason) -> None:
     from payments_pipeline.db.engine import get_engine
     from payments_pipeline.remediation.oversight import resume
 
-    resume(get_engine(load_settings()), actor=actor, as_of=_now(), reason=reason)
+    resume(get_engine(load_settings()), actor=actor, as_of=now(), reason=reason)
     typer.echo("Repairs go on.")
 
 
@@ -170,7 +170,7 @@ def activate(
 
     raise typer.Exit(
         run_activate(
-            load_settings(), user=user, plan=plan, actor=actor, as_of=_now(), reason=reason, dry_run=dry_run
+            load_settings(), user=user, plan=plan, actor=actor, as_of=now(), reason=reason, dry_run=dry_run
         )
     )  # fmt: skip
 
@@ -192,7 +192,3 @@ def _pair(word: str) -> tuple[str, str]:
     if not name or not equals or not value:
         raise ConfigurationError(f"{word!r} is not name=value.", where="TARGET", remedy="E.g. provider_ref=pi_1.")
     return name, value
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

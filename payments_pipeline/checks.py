@@ -30,6 +30,24 @@ NO_DUPLICATES = "no_duplicates"
 EVERY_PROVIDER = "every_provider_was_read"
 EMPTY = "no_rows"
 
+EXAMINE = (
+    "What to do: `payments-pipeline doctor` examines keys, scopes and accounts; the next run reads it again by itself, "
+    "and until then findings that need it are withheld."
+)
+MIXED = (
+    "accounts have live and test objects. What to do: give live and test a database each, and remove the rows of the "
+    "mode that does not belong here."
+)
+TWICE = "objects are stored under two accounts. What to do: remove the rows of the account that is not used any more."
+SET_ASIDE = (
+    "What to do: look at recon.rejected_objects. It is asked for again at every run; where its form is new, a newer "
+    "payments-pipeline may read it."
+)
+BROKEN = (
+    "What to do: find out who wrote to recon.audit_log, and compare with the head that you noted: "
+    "`payments-pipeline audit verify`."
+)
+
 ERROR = dg.AssetCheckSeverity.ERROR
 WARN = dg.AssetCheckSeverity.WARN
 
@@ -83,13 +101,14 @@ def _snapshot_checks(spec: ResourceSpec) -> dg.AssetChecksDefinition:
             names = {"provider": spec.provider, "resource": spec.name, "nameless": f"{NAMELESS}%"}
             rejected = connection.execute(named("checks/rejected_objects.sql"), names).one_or_none()
         problem = unread([(spec.provider, spec.name)], fetches)
-        yield _result(spec.table, COMPLETE, problem.get((spec.provider, spec.name), ""))
+        why = problem.get((spec.provider, spec.name), "")
+        yield _result(spec.table, COMPLETE, f"{why}. {EXAMINE}" if why else "")
         yield _result(spec.table, READABLE, _set_aside(rejected), severity=WARN)
-        yield _result(spec.table, ONE_MODE, _count(stored.mixed_accounts, "accounts have live and test objects"))
+        yield _result(spec.table, ONE_MODE, _count(stored.mixed_accounts, MIXED))
         yield _result(
             spec.table,
             NO_DUPLICATES,
-            _count(stored.duplicates, "objects are stored under two accounts: remove the retired account's rows"),
+            _count(stored.duplicates, TWICE),
         )
 
     return run
@@ -117,7 +136,7 @@ def every_provider_check(reports: Mapping[str, Report]) -> dg.AssetChecksDefinit
             fetches = latest(connection)
         problems = unread(wanted, fetches)
         text = "; ".join(f"{provider} {resource}: {why}" for (provider, resource), why in sorted(problems.items()))
-        return _result("findings", EVERY_PROVIDER, text)
+        return _result("findings", EVERY_PROVIDER, f"{text}. {EXAMINE}" if text else "")
 
     return every_provider_was_read
 
@@ -131,7 +150,7 @@ def audit_trail_is_whole(database: DatabaseResource) -> dg.AssetCheckResult:
     """The hash chain of recon.audit_log holds, and each verified repair has its row."""
     with database.connect() as connection:
         checked = verify(connection)
-    broken = "" if checked.trouble is None else f"{checked.trouble} See payments-pipeline audit verify"
+    broken = "" if checked.trouble is None else f"{checked.trouble} {BROKEN}"
     return _result("findings", "audit_trail_is_whole", broken)
 
 
@@ -160,7 +179,8 @@ def _report_check(report: Report) -> dg.AssetChecksDefinition:
     def run(database: DatabaseResource) -> dg.AssetCheckResult:
         with database.connect() as connection:
             rows = connection.execute(named("checks/newest_report_run.sql"), {"report": report.name}).scalar() or 0
-        return _result(report.name, EMPTY, _count(rows, "rows"), severity=WARN)
+        told = f"{rows} rows. What to do: {report.what_to_do}" if rows else ""
+        return _result(report.name, EMPTY, told, severity=WARN)
 
     return run
 
@@ -186,7 +206,7 @@ def unread(wanted: Sequence[tuple[str, str]], fetches: Sequence[Coverage]) -> di
 def _set_aside(newest: Row[Any] | None) -> str:
     if newest is None:
         return ""
-    return f"{newest.objects} objects set aside; the last, {newest.object_id}: {newest.reason}"
+    return f"{newest.objects} objects set aside; the last, {newest.object_id}: {newest.reason}. {SET_ASIDE}"
 
 
 def _count(number: int, what: str) -> str:

@@ -7,7 +7,7 @@ truth, the pipeline knows only what the simulated providers and the application'
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +24,9 @@ from payments_pipeline.db.engine import driver_connection, engine_for
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError
-from payments_pipeline.present import gather, show_coverage, show_reports, write_json
+from payments_pipeline.json_output import console as console_for
+from payments_pipeline.json_output import write_json
+from payments_pipeline.present import gather, show_coverage, show_reports
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.reconcile import NIGHTLY, environment_settings, local_runs, report_rows
 from payments_pipeline.remediation.policy import policies, policy_for
@@ -57,7 +59,7 @@ class Stages:
         self.console.print(f"  done in {self.seconds[name]:.1f} s", style="dim")
 
 
-def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json_file: Path | None) -> int:
+def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json: Path | None) -> int:
     """Run the whole demonstration on the embedded server, in a database of its own that is emptied first.
 
     Args:
@@ -68,7 +70,7 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
         0 when all that was planted was found and nothing else was said, Discord was told, and every repair held;
         1 otherwise.
     """
-    console = Console()
+    console = console_for(json)
     stages = Stages(console)
     with stages.stage("database", "Starting PostgreSQL and making the tables"):
         url = embedded.fresh_database(embedded.server_url(settings.payments_home), DATABASE)
@@ -100,7 +102,7 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
         "seconds": stages.seconds,
     }
     _show(console, first, second, told, reports)
-    write_json(json_file, summary)
+    write_json(json, summary)
     perfect = all(tally.perfect for tally in reports.values())
     proved = (
         # Proposed: waits for people. Rejected: changed by another repair meanwhile, and planned anew if still due.
@@ -120,7 +122,7 @@ def _reconcile(settings: Settings, engine: Engine, world: World, stages: Stages)
         local_runs(settings, world.as_of, world.ahead_seconds) as runs,
     ):
         if not runs.run(NIGHTLY):
-            raise PermanentError("The reconciliation failed.", where=NIGHTLY, remedy="Its log above says why.")
+            raise _failed("The reconciliation", runs.problems)
     with engine.connect() as connection:
         return gather(connection, settings, load_reports())
 
@@ -167,10 +169,16 @@ def _prove(settings: Settings, engine: Engine, world: World, stages: Stages) -> 
         local_runs(settings, as_of, world.ahead_seconds) as runs,
     ):
         if not runs.run(NIGHTLY):
-            raise PermanentError("The second reconciliation failed.", where=NIGHTLY, remedy="Its log above says why.")
+            raise _failed("The second reconciliation", runs.problems)
         runs.tick("alerts_due")
     with engine.connect() as connection:
         return gather(connection, settings, load_reports()) | {"repairs": _left(engine, settings, as_of)}
+
+
+def _failed(what: str, problems: Sequence[str]) -> PermanentError:
+    return PermanentError(
+        f"{what} failed: {'; '.join(problems) or 'no reason given'}.", where=NIGHTLY, remedy="Run it with --debug."
+    )
 
 
 def _left(engine: Engine, settings: Settings, as_of: datetime) -> dict[str, int]:

@@ -6,11 +6,11 @@ here: mending anything, or judging the application's data (the reports do).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import dagster as dg
@@ -26,8 +26,8 @@ from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
 from payments_pipeline.db.sql import named, read_sql, sql_root
 from payments_pipeline.errors import PaymentsPipelineError
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.notify.channels import build_channels
-from payments_pipeline.present import print_json
 from payments_pipeline.present_health import sighted
 from payments_pipeline.providers.accounts import ConfiguredProvider, identified
 from payments_pipeline.providers.base import Window
@@ -53,17 +53,16 @@ class Line:
     remedy: str = ""
 
 
-def run_doctor(settings: Settings, *, now: datetime, post: bool, as_json: bool) -> int:
+def run_doctor(settings: Settings, *, now: datetime, post: bool, json: Path | None) -> int:
     """Examine everything and show it, as it comes; returns 1 when a line is a warning or failed, else 0."""
     console, lines = Console(soft_wrap=True, highlight=False, emoji=False), []
     for line in examine(settings, now=now, post=post):
         lines.append(line)
-        if as_json:
+        if not for_people(json):
             continue
         remedy = f" What to do: {escape(line.remedy)}" if line.remedy else ""
         console.print(f"[{_COLOURS[line.state]}]{line.state:8}[/] {line.part}: {escape(line.what)}{remedy}")
-    if as_json:
-        print_json({"at": now, "lines": [asdict(line) for line in lines]})
+    write_json(json, {"at": now, "lines": [asdict(line) for line in lines]})
     return 1 if any(line.state in {"warning", "failed"} for line in lines) else 0
 
 
@@ -134,7 +133,7 @@ def _indexes(connection: Connection) -> Iterator[Line]:
     for path in sorted((sql_root() / "doctor" / "indexes").glob("*.sql")):
         source = read_sql(f"doctor/indexes/{path.name}")
         plan = connection.execute(text(f"EXPLAIN (FORMAT JSON) {source}")).scalar_one()
-        if _SEQUENTIAL in json.dumps(plan):
+        if _SEQUENTIAL in str(plan):
             absent += 1
             wanted, _, why = source.splitlines()[0].removeprefix("-- ").partition(": ")
             yield Line(

@@ -6,13 +6,14 @@ Belongs here: laying rows out. Does not belong here: running the report (`report
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,6 +21,7 @@ from rich.table import Table
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.json_output import STDOUT, unwritable, write_json
 from payments_pipeline.present import COLOURS
 from payments_pipeline.reports import Report, load_reports, look
 
@@ -33,7 +35,7 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
     """Show a report, or write it to the files that are named.
 
     Args:
-        files: form (csv, json, parquet) -> file; None where that form is not wanted.
+        files: form (csv, json, parquet) -> file; None where that form is not wanted, STDOUT to print it.
 
     Returns:
         Number of rows.
@@ -50,7 +52,11 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
     report = reports[name]
     wanted = {form: file for form, file in files.items() if file is not None}
     if "parquet" in wanted:
-        _need_parquet()
+        _need_parquet(wanted["parquet"])
+    if list(wanted.values()).count(STDOUT) > 1:
+        raise ConfigurationError(
+            "Only one form can be printed at once.", where="report", remedy="Name files for the others."
+        )
     rows = look(get_engine(settings), report, as_of=as_of, overrides=settings.report_params.get(name, {}))
     for form, file in wanted.items():
         _write(form, file, report, rows)
@@ -64,9 +70,7 @@ def _write(form: str, file: Path, report: Report, rows: Rows) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         _WRITERS[form](file, _columns(report, rows), rows)
     except OSError as error:
-        raise ConfigurationError(
-            f"The report can't be written: {error.strerror}.", where=str(file), remedy="Name another file."
-        ) from None
+        raise unwritable(file, error.strerror or type(error).__name__) from None
 
 
 def _columns(report: Report, rows: Rows) -> list[str]:
@@ -76,15 +80,15 @@ def _columns(report: Report, rows: Rows) -> list[str]:
 
 
 def _csv(file: Path, columns: list[str], rows: Rows) -> None:
-    with file.open("w", newline="", encoding="utf-8") as out:
+    opened = nullcontext(sys.stdout) if file == STDOUT else file.open("w", newline="", encoding="utf-8")
+    with opened as out:
         writer = csv.writer(out)
         writer.writerow(columns)
         writer.writerows([_plain(row[name]) for name in columns] for row in rows)
 
 
 def _json(file: Path, columns: list[str], rows: Rows) -> None:
-    plain = [{name: _plain(row[name]) for name in columns} for row in rows]
-    file.write_bytes(orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE, default=str))
+    write_json(file, [{name: row[name] for name in columns} for row in rows])
 
 
 def _parquet(file: Path, columns: list[str], rows: Rows) -> None:
@@ -103,7 +107,11 @@ def _plain(value: Any) -> Any:
 _WRITERS: dict[str, Callable[[Path, list[str], Rows], None]] = {"csv": _csv, "json": _json, "parquet": _parquet}
 
 
-def _need_parquet() -> None:
+def _need_parquet(file: Path) -> None:
+    if file == STDOUT:
+        raise ConfigurationError(
+            "Parquet can't be printed.", where="report --parquet", remedy="Name a file, or use --csv or --json."
+        )
     try:
         import pyarrow  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: F401
     except ImportError:

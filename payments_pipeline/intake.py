@@ -25,7 +25,8 @@ from payments_pipeline.ingest.across import Reading, Request, Run, backfill_acro
 from payments_pipeline.ingest.backfill import RangeDone
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.standing import Standing, standings
-from payments_pipeline.present import write_json
+from payments_pipeline.json_output import console as console_for
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.providers.base import Clock, Window
 from payments_pipeline.providers.catalogue import SPECS, build_providers, configured_providers
 
@@ -35,7 +36,7 @@ GAPS_SHOWN = 5
 """Of each resource; the JSON has them all."""
 
 
-def run_backfill(settings: Settings, request: Request, *, clock: Clock, json_file: Path | None) -> int:
+def run_backfill(settings: Settings, request: Request, *, clock: Clock, json: Path | None) -> int:
     """Backfill, with a progress bar a resource.
 
     Returns:
@@ -49,17 +50,17 @@ def run_backfill(settings: Settings, request: Request, *, clock: Clock, json_fil
     own = checked(request, accounts, clock())
     upgrade(engine, settings.contract_dir)
     run = Run(engine, clock(), None, clock, settings.keep_raw_json)
-    console = Console()
+    console = console_for(json)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
         readings = backfill_across(run, request, own, _Bars(bars).note)
     _show_readings(console, readings)
-    write_json(json_file, {"window": _window(request.window), "resources": [_reading(one) for one in readings]})
+    write_json(json, {"window": _window(request.window), "resources": [_reading(one) for one in readings]})
     return 0 if all(one.complete for one in readings) else 1
 
 
 def run_coverage(
-    settings: Settings, *, provider: str | None, since: datetime | None, now: datetime, json_file: Path | None
+    settings: Settings, *, provider: str | None, since: datetime | None, now: datetime, json: Path | None
 ) -> int:
     """Show what is known of every account's resources.
 
@@ -82,8 +83,9 @@ def run_coverage(
     with engine.connect() as connection:
         lines = standing_lines(connection, configured_providers(settings), now, since)
     lines = [line for line in lines if provider in {None, line["provider"]}]
-    _show_standings(Console(), lines)
-    write_json(json_file, {"as_of": now.isoformat(), "resources": lines})
+    if for_people(json):
+        _show_standings(Console(), lines)
+    write_json(json, {"as_of": now.isoformat(), "resources": lines})
     return 0 if all(line["state"] in {"complete", "not configured"} and not line["gaps"] for line in lines) else 1
 
 

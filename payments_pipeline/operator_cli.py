@@ -5,24 +5,22 @@ Belongs here: arguments. Does not belong here: any decision. Exit codes as in cl
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from payments_pipeline.cli_options import Json, now
 from payments_pipeline.config import load_settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
-
-def check(json: AsJson = False) -> None:
+def check(json: Json = None) -> None:
     """Look quickly, now: payers without access this minute, open findings, what was not read, alerts not delivered.
 
     Judges on what is stored; asks no provider and changes nothing. Exits with 1 when there is anything to look at.
     """
     from payments_pipeline.quick_look import run_check
 
-    raise typer.Exit(run_check(load_settings(), now=_now(), as_json=json))
+    raise typer.Exit(run_check(load_settings(), now=now(), json=json))
 
 
 def watch(
@@ -32,26 +30,26 @@ def watch(
     """Keep `check` on the screen: gaps with the time since their payment, growing. Ctrl-C ends it."""
     from payments_pipeline.quick_look import run_watch
 
-    raise typer.Exit(run_watch(load_settings(), every=seconds, rounds=rounds, clock=_now))
+    raise typer.Exit(run_watch(load_settings(), every=seconds, rounds=rounds, clock=now))
 
 
 def user(
     word: Annotated[str, typer.Argument(help="Id, e-mail address, name, or Stripe's customer id.", metavar="USER")],
-    json: AsJson = False,
+    json: Json = None,
 ) -> None:
     """Everything about one user, in one order of time: access and why, payments at both sides, webhooks, findings,
     repairs. Exits with 1 when findings about the user are open.
     """
     from payments_pipeline.present_stories import show_user
 
-    raise typer.Exit(show_user(load_settings(), word, as_json=json))
+    raise typer.Exit(show_user(load_settings(), word, json=json))
 
 
 def payment(
     word: Annotated[
         str, typer.Argument(help="Its id at either side, a checkout, a charge, or a transaction hash.", metavar="REF")
     ],
-    json: AsJson = False,
+    json: Json = None,
 ) -> None:
     """One payment at both sides, with refunds, deposits, webhooks, findings and repairs, in one order of time.
 
@@ -59,12 +57,12 @@ def payment(
     """
     from payments_pipeline.present_stories import show_payment
 
-    raise typer.Exit(show_payment(load_settings(), word, as_json=json))
+    raise typer.Exit(show_payment(load_settings(), word, json=json))
 
 
 def doctor(
     post: Annotated[bool, typer.Option("--post", help="Also send a test message to Discord.")] = False,
-    json: AsJson = False,
+    json: Json = None,
 ) -> None:
     """Examine the installation: database, contract views and indexes, credentials, Discord, clocks, webhook flow.
 
@@ -72,25 +70,21 @@ def doctor(
     """
     from payments_pipeline.doctor import run_doctor
 
-    raise typer.Exit(run_doctor(load_settings(), now=_now(), post=post, as_json=json))
+    raise typer.Exit(run_doctor(load_settings(), now=now(), post=post, json=json))
 
 
 def stats(
     names: Annotated[list[str] | None, typer.Argument(help="Only these; default: all.", metavar="NAME")] = None,
     days: Annotated[int, typer.Option(min=1, help="Over so many days up to now.")] = 30,
-    json: AsJson = False,
+    json: Json = None,
 ) -> None:
     """Figures over the last days: success, time to access, webhooks, failures, revenue, repairs."""
     from payments_pipeline.present_stats import show_stats
 
-    show_stats(load_settings(), names or [], as_of=_now(), days=days, as_json=json)
+    show_stats(load_settings(), names or [], as_of=now(), days=days, json=json)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `payments-pipeline`."""
     for command in (check, watch, user, payment, doctor, stats):
         app.command()(command)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,24 +22,28 @@ from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.db.sql import named
 from payments_pipeline.ingest.coverage import Coverage, latest
+from payments_pipeline.json_output import console as console_for
+from payments_pipeline.json_output import write_json
 from payments_pipeline.providers.catalogue import SPECS, configured_providers
 from payments_pipeline.reconcile import NIGHTLY, local_runs, report_rows
 from payments_pipeline.reports import Report, load_reports
 
+PROBLEMS_SHOWN = 5
+REMEDY = "payments-pipeline doctor examines database, keys and accounts; then run it again."
 COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
 
 
-def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, json_file: Path | None) -> int:
+def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, json: Path | None) -> int:
     """One reconciliation over the configured providers and database.
 
     Returns:
         0 nothing open, 1 findings are open, 2 a configured provider could not be read in full.
     """
-    console = Console(emoji=False)
+    console = console_for(json)
     engine = get_engine(settings)
     upgrade(engine, settings.contract_dir)
     with local_runs(settings, as_of) as runs:
-        whole = runs.run(NIGHTLY)
+        whole, problems = runs.run(NIGHTLY), runs.problems
         if repair:
             runs.tick("repairs_due")
             runs.tick("proposals_due")
@@ -52,8 +55,11 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     console.print(
         f"Open findings: {summary['open_findings']}. Waiting notifications: {summary['outbox'].get('pending', 0)}."
     )
-    write_json(json_file, summary)
+    write_json(json, summary)
     if not whole:
+        for problem in problems[:PROBLEMS_SHOWN]:
+            console.print(problem, style="red", markup=False, highlight=False)
+        console.print(f"The run did not end well. What to do: {REMEDY}")
         return 2
     return 1 if summary["open_findings"] else 0
 
@@ -133,18 +139,6 @@ def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> 
         risk = ", ".join(escape(f"{amount} {currency}") for currency, amount in line["amount_at_risk"].items())
         table.add_row(name, str(line["rows"]), severities or "[green]none[/]", risk)
     console.print(table)
-
-
-def write_json(file: Path | None, summary: Mapping[str, Any]) -> None:
-    """Write `summary` to `file`, if one is named."""
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2, default=str))
-
-
-def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on standard output: times as ISO 8601, exact amounts as text."""
-    Console(soft_wrap=True, highlight=False).out(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())
 
 
 def _report_line(connection: Connection, report: Report) -> dict[str, Any]:

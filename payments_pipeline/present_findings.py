@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,20 +20,25 @@ from payments_pipeline.config import Settings
 from payments_pipeline.core.people import person
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.errors import ConfigurationError
-from payments_pipeline.findings import finding_story, live_findings
+from payments_pipeline.findings import Finding, finding_story, live_findings
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.notify.channels import build_channels
 from payments_pipeline.notify.outbox import requeue
 
 _COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
 
 
-def show_list(settings: Settings, *, report: str | None, limit: int, as_json: bool) -> int:
+def show_list(settings: Settings, *, report: str | None, limit: int, json: Path | None) -> int:
     """Live findings, the gravest and oldest first; returns 1 when there are any."""
     with get_engine(settings).connect() as connection:
         found = live_findings(connection, report, limit)
-    if as_json:
-        _write([asdict(one) for one in found])
-        return 1 if found else 0
+    write_json(json, [asdict(one) for one in found])
+    if for_people(json):
+        Console().print(_listed(found))
+    return 1 if found else 0
+
+
+def _listed(found: Sequence[Finding]) -> Table:
     table = Table(title="Live findings", title_justify="left")
     for column in ("id", "report", "severity", "status", "user", "amount", "opened", "seen", "reason"):
         table.add_column(column, justify="right" if column in {"id", "amount", "seen"} else "left")
@@ -44,11 +49,10 @@ def show_list(settings: Settings, *, report: str | None, limit: int, as_json: bo
             _plain(one.user_ref), _plain(amount), f"{one.opened_at:%Y-%m-%d %H:%M}", str(one.times_seen),
             _plain(one.evidence.get("reason") or ""),
         )  # fmt: skip
-    Console(emoji=False).print(table)
-    return 1 if found else 0
+    return table
 
 
-def show_story(settings: Settings, finding_id: int, *, as_json: bool) -> None:
+def show_story(settings: Settings, finding_id: int, *, json: Path | None) -> None:
     """One finding as it was found and as it is now, with the certificates that proved it and all that happened.
 
     Raises:
@@ -56,8 +60,8 @@ def show_story(settings: Settings, finding_id: int, *, as_json: bool) -> None:
     """
     with get_engine(settings).connect() as connection:
         story = finding_story(connection, finding_id)
-    if as_json:
-        _write(asdict(story))
+    write_json(json, asdict(story))
+    if not for_people(json):
         return
     console, finding = Console(emoji=False), story.finding
     console.print(
@@ -137,7 +141,3 @@ def _plain(value: Any) -> str:
         return ""
     text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
     return escape(text)
-
-
-def _write(value: Any) -> None:
-    Console(soft_wrap=True, highlight=False).out(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())

@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,13 +23,14 @@ from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.dev import dagster_environment
 from payments_pipeline.errors import TransientError
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.reconcile import quiet_dagster
 from payments_pipeline.reports import load_reports
 from payments_pipeline.sensors import all_sensors, intervals
 from payments_pipeline.watchdog import Look, Sight, looks
 
 
-def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
+def show_health(settings: Settings, *, now: datetime, json: Path | None) -> int:
     """Look at everything; returns 1 when something is amiss, 0 when all is well.
 
     Raises:
@@ -45,9 +46,8 @@ def show_health(settings: Settings, *, now: datetime, as_json: bool) -> int:
             remedy="Start it; then ask again.",
         ) from error
     amiss = any(one.amiss for one in found)
-    if as_json:
-        _write({"healthy": not amiss, "looks": [_plain(one) for one in found]})
-    else:
+    write_json(json, {"healthy": not amiss, "looks": [_plain(one) for one in found]})
+    if for_people(json):
         _table(found)
     return 1 if amiss else 0
 
@@ -79,7 +79,3 @@ def _table(found: list[Look]) -> None:
                 one.name, what.severity, escape(f"{key}: {what.evidence.get('reason', 'amiss')}"), style="red"
             )
     Console(emoji=False).print(table)
-
-
-def _write(answer: dict[str, Any]) -> None:
-    Console(soft_wrap=True).print_json(orjson.dumps(answer, default=str).decode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,13 +15,13 @@ from rich.table import Table
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
-from payments_pipeline.present import print_json
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.stats import STATS, compute, statistic
 
 SHOWN = 15
 
 
-def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, days: int, as_json: bool) -> None:
+def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, days: int, json: Path | None) -> None:
     """The named statistics, or all, over the last `days`.
 
     Raises:
@@ -32,7 +33,7 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
         for stat in stats:
             rows = compute(connection, stat, as_of=as_of, days=days)
             told[stat.name] = rows
-            if as_json:
+            if not for_people(json):
                 continue
             if not rows:
                 console.print(f"{stat.title}: nothing in the last {days} days.")
@@ -45,8 +46,7 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
             console.print(table)
             if len(rows) > SHOWN:
                 console.print(f"and {len(rows) - SHOWN} more rows; --json has them all.")
-    if as_json:
-        print_json({"as_of": as_of, "days": days, "stats": told})
+    write_json(json, {"as_of": as_of, "days": days, "stats": told})
 
 
 def _is_number(value: Any) -> bool:

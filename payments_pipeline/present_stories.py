@@ -5,11 +5,11 @@ Belongs here: laying it out. Does not belong here: reading it (lookup/), parsing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.table import Table
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.lookup import Story, payment_story, timeline, user_story
 from payments_pipeline.lookup.stories import Row
 
@@ -28,7 +29,7 @@ _PAYMENTS = ("payment_id", "provider", "provider_ref", "status", "amount", "curr
 _OBJECTS = ("provider", "kind", "provider_ref", "state", "amount", "currency", "link_method", "payment_ref")
 
 
-def show_user(settings: Settings, word: str, *, as_json: bool) -> int:
+def show_user(settings: Settings, word: str, *, json: Path | None) -> int:
     """A user from all sides; returns 1 when findings about the user are live.
 
     Raises:
@@ -37,10 +38,10 @@ def show_user(settings: Settings, word: str, *, as_json: bool) -> int:
     with get_engine(settings).connect() as connection:
         require_current(connection)
         story = user_story(connection, word)
-    return _show(story, as_json=as_json)
+    return _show(story, json=json)
 
 
-def show_payment(settings: Settings, word: str, *, as_json: bool) -> int:
+def show_payment(settings: Settings, word: str, *, json: Path | None) -> int:
     """A payment at both sides; returns 1 when findings about it are live.
 
     Raises:
@@ -49,15 +50,18 @@ def show_payment(settings: Settings, word: str, *, as_json: bool) -> int:
     with get_engine(settings).connect() as connection:
         require_current(connection)
         story = payment_story(connection, word)
-    return _show(story, as_json=as_json)
+    return _show(story, json=json)
 
 
-def _show(story: Story, *, as_json: bool) -> int:
+def _show(story: Story, *, json: Path | None) -> int:
+    write_json(json, asdict(story) | {"timeline": [asdict(moment) for moment in timeline(story)]})
+    if for_people(json):
+        _lay_out(story)
+    return 1 if story.live else 0
+
+
+def _lay_out(story: Story) -> None:
     console = Console(soft_wrap=True, highlight=False, emoji=False)
-    if as_json:
-        moments = [asdict(moment) for moment in timeline(story)]
-        console.out(json.dumps(asdict(story) | {"timeline": moments}, default=_jsonable, indent=2))
-        return 1 if story.live else 0
     for line in (*_user_lines(story), *_entitlement_lines(story)):
         console.print(line)
     _table(console, "Payments in the application", story.payments, _PAYMENTS)
@@ -70,7 +74,6 @@ def _show(story: Story, *, as_json: bool) -> int:
         side = f"[{_SIDES[moment.side]}]{moment.side}[/]"
         table.add_row(f"{moment.at:%Y-%m-%d %H:%M:%S}", side, escape(moment.what))
     console.print(table)
-    return 1 if story.live else 0
 
 
 def _user_lines(story: Story) -> list[str]:
@@ -134,10 +137,6 @@ def _table(console: Console, title: str, rows: Sequence[Row], columns: Sequence[
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return "" if value is None else str(_jsonable(value) if isinstance(value, Decimal) else value)
-
-
-def _jsonable(value: Any) -> str:
     if isinstance(value, Decimal):
-        return format(value, "f")
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+        return f"{value:f}"
+    return "" if value is None else str(value)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -24,7 +25,8 @@ from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import TransientError
-from payments_pipeline.present import COLOURS, coverage_lines, print_json
+from payments_pipeline.json_output import for_people, write_json
+from payments_pipeline.present import COLOURS, coverage_lines
 from payments_pipeline.providers.base import Clock
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.reports import Report, load_reports, look
@@ -61,19 +63,18 @@ class QuickLook:
         return bool(self.gaps or self.live or self.given_up)
 
     def as_json(self) -> dict[str, Any]:
-        """One JSON-able object; `print_json` writes times as ISO 8601 and amounts as text."""
+        """One JSON-able object; `write_json` writes times as ISO 8601 and amounts as text."""
         return {
             "at": self.at, "gaps": list(self.gaps), "live_findings": list(self.live), "unread": list(self.unread),
             "notifications": {"waiting": self.waiting, "given_up": self.given_up}, "proposed_actions": self.proposed,
         }  # fmt: skip
 
 
-def run_check(settings: Settings, *, now: datetime, as_json: bool) -> int:
+def run_check(settings: Settings, *, now: datetime, json: Path | None) -> int:
     """One quick look; returns 1 when there is anything to look at, else 0."""
     found = quick_look(get_engine(settings), settings, load_reports(), now)
-    if as_json:
-        print_json(found.as_json())
-    else:
+    write_json(json, found.as_json())
+    if for_people(json):
         Console(emoji=False).print(_laid_out(found))
     return 1 if found.found else 0
 

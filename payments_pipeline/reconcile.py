@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +24,16 @@ from payments_pipeline.errors import PermanentError
 from payments_pipeline.resources import default_resources
 
 NIGHTLY = "nightly_reconciliation"
+OURS = "payments_pipeline"
+_CLASS = re.compile(r"^[\w.]*(?:Error|Exception|Failure|Warning|Failed): ")
 
 
 class LocalRuns:
-    """The definitions for these settings at a fixed time (or the wall clock), on one Dagster instance."""
+    """The definitions for these settings at a fixed time (or the wall clock), on one Dagster instance.
+
+    Attributes:
+        problems: what the run before said of errors, one sentence each; empty where it ended well and without any.
+    """
 
     def __init__(
         self, settings: Settings, instance: dg.DagsterInstance, as_of: datetime | None, ahead_seconds: float = 0.0
@@ -34,13 +41,15 @@ class LocalRuns:
         self.instance = instance
         self.resources = default_resources(settings, as_of, ahead_seconds)
         self.definitions = build_defs(self.resources)
+        self.problems: Sequence[str] = ()
 
     def run(self, job: str, run_config: Any = None, tags: dict[str, str] | None = None) -> bool:
-        """Execute a job to its end; False when it failed (its log says why)."""
+        """Execute a job to its end; False when it failed (`problems` say why)."""
         definition = self.definitions.resolve_job_def(job)
         result = definition.execute_in_process(
             instance=self.instance, run_config=_quiet(run_config), tags=tags, raise_on_error=False
         )
+        self.problems = _problems(self.instance.all_logs(result.run_id))
         return result.success
 
     def tick(self, sensor: str) -> int:
@@ -56,7 +65,9 @@ class LocalRuns:
             job = request.job_name or definition.job_name
             if job is None or not self.run(job, request.run_config, dict(request.tags)):
                 raise PermanentError(
-                    f"The run that sensor {sensor} asked for failed.", where=f"job {job}", remedy="Read its log above."
+                    f"The run that sensor {sensor} asked for failed: {'; '.join(self.problems) or 'no reason given'}.",
+                    where=f"job {job}",
+                    remedy="Mend that, and run it again; --debug shows where it arose.",
                 )
         return len(requests)
 
@@ -87,8 +98,32 @@ def quiet_dagster() -> Iterator[None]:
 
 
 def _quiet(run_config: Any) -> dict[str, Any]:
-    """The run's own configuration, with a console that shows errors only."""
-    return dict(run_config or {}) | {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+    """The run's own configuration. Dagster tells errors with their traces: only who asks for traces gets those."""
+    level = "ERROR" if logging.getLogger(OURS).isEnabledFor(logging.DEBUG) else "CRITICAL"
+    return dict(run_config or {}) | {"loggers": {"console": {"config": {"log_level": level}}}}
+
+
+def _problems(entries: Iterable[dg.EventLogEntry]) -> list[str]:
+    """What a run logged as errors, and why steps of it failed, without traces."""
+    found = []
+    for entry in entries:
+        event = entry.dagster_event
+        if event is not None and event.is_step_failure:
+            found.append(f"{event.step_key}: {_cause(event.step_failure_data)}")
+        elif event is None and int(entry.level) >= logging.ERROR:
+            found.append(entry.user_message)
+    return list(dict.fromkeys(found))
+
+
+def _cause(failure: Any) -> str:
+    """The first line of what lies at the bottom of a failure, without the name of its class."""
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    first = error.message.strip().splitlines()[0] if error is not None and error.message.strip() else "no reason given"
+    return _CLASS.sub("", first)
 
 
 def report_rows(connection: Connection, report: str) -> list[dict[str, Any]]:

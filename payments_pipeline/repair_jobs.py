@@ -15,7 +15,7 @@ from pydantic import Field
 from payments_pipeline.assets.deliveries import KEY as DELIVERIES
 from payments_pipeline.assets.findings import findings_key
 from payments_pipeline.assets.intraday import KEY as INTRADAY
-from payments_pipeline.assets.presentation import OWNERS
+from payments_pipeline.assets.presentation import OWNERS, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.jobs import LANE, REPAIRS
 from payments_pipeline.remediation.actions import apply
@@ -126,7 +126,7 @@ def repairs_asset(reports: Collection[str]) -> dg.AssetsDefinition:
         ),
         kinds={"postgres"},
         owners=OWNERS,
-        metadata={"dagster/table_name": "recon.actions"},
+        metadata={"dagster/table_name": "recon.actions", "dagster/column_schema": table_schema("actions")},
     )
     def build(
         context: dg.AssetExecutionContext,

@@ -6,10 +6,10 @@ parsing words (actions_cli.py).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +20,7 @@ from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, PermanentError
+from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import oversight
@@ -34,7 +35,7 @@ STATES = ("proposed", "approved", "applying", "verified", "failed", "rejected", 
 _WIDE = 140
 
 
-def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> int:
+def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | None) -> int:
     """The newest actions, live ones unless a state is named. Exit code 1 when some wait for people.
 
     Raises:
@@ -43,9 +44,8 @@ def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool
     if state is not None and state not in STATES:
         raise ConfigurationError(f"No action is {state!r}.", where="--state", remedy=f"One of {', '.join(STATES)}.")
     rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
-    if as_json:
-        _console().print_json(json.dumps(rows))
-    else:
+    write_json(json, rows)
+    if for_people(json):
         table = Table("id", "state", "kind", "target", "sum", "approvals", "proposed by", "why")
         for row in rows:
             table.add_row(
@@ -56,7 +56,7 @@ def run_list(settings: Settings, *, state: str | None, limit: int, as_json: bool
     return FOUND if any(row["state"] == "proposed" for row in rows) else WELL
 
 
-def run_show(settings: Settings, action_id: int, *, as_json: bool) -> int:
+def run_show(settings: Settings, action_id: int, *, json: Path | None) -> int:
     """Everything about one action: what it would change, who agreed, what was asked of the provider, its trail.
 
     Raises:
@@ -68,8 +68,8 @@ def run_show(settings: Settings, action_id: int, *, as_json: bool) -> int:
         raise PermanentError(f"There is no action {action_id}.", where="recon.actions", remedy="List the actions.")
     approvals = _rows(engine, "remediation/approvals_of.sql", action_id=action_id)
     trail = _rows(engine, "remediation/trail_of.sql", action_id=action_id)
-    if as_json:
-        _console().print_json(json.dumps({"action": found[0], "approvals": approvals, "trail": trail}))
+    write_json(json, {"action": found[0], "approvals": approvals, "trail": trail})
+    if not for_people(json):
         return WELL
     action, console = found[0], _console()
     console.print(f"Action {action_id}: {action['kind']}, {action['state']}", highlight=False)
@@ -131,7 +131,7 @@ def _look_again(
         console.print(f"Looked again: {', '.join(look.reports)}; {look.resolved} findings resolved.", highlight=False)
 
 
-def run_policies(settings: Settings, *, as_json: bool) -> int:
+def run_policies(settings: Settings, *, json: Path | None) -> int:
     """Every policy that is in force."""
     engine = get_engine(settings)
     rows = _rows(engine, "remediation/policies.sql")
@@ -142,8 +142,8 @@ def run_policies(settings: Settings, *, as_json: bool) -> int:
             for one in limits
             if (one["action"], one["report"]) == (row["action"], row["report"])
         ]
-    if as_json:
-        _console().print_json(json.dumps(rows))
+    write_json(json, rows)
+    if not for_people(json):
         return WELL
     table = Table(
         "repair", "report", "mode", "approvals", "a run", "a day", "lapses after", "version", "sums: run, day, second"
@@ -221,9 +221,12 @@ def run_activate(
     return run_apply(settings, view.action_id, actor=actor, as_of=as_of, dry_run=False)
 
 
-def run_timeline(settings: Settings, *, user: str | None, payment: str | None) -> int:
+def run_timeline(settings: Settings, *, user: str | None, payment: str | None, json: Path | None) -> int:
     """What the audit trail holds about a user or a payment. Exit code 1 when it holds nothing."""
     rows = _rows(get_engine(settings), "remediation/timeline.sql", user_ref=user, payment_ref=payment)
+    write_json(json, rows)
+    if not for_people(json):
+        return WELL if rows else FOUND
     table = Table("row", "when", "what", "action", "who", "why")
     for row in rows:
         action = "" if row["action_id"] is None else str(row["action_id"])

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 from sqlalchemy import Connection, Engine
 
 from payments_pipeline.config import Settings
@@ -26,16 +26,19 @@ from payments_pipeline.providers.catalogue import build_providers, configured_pr
 
 
 class ClockResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The time that everything below is told.
+    """The time that everything below is told."""
 
-    Attributes:
-        as_of: ISO 8601 with offset, e.g. ``2026-11-01T12:00:00+00:00``: time stands still there (demo, tests,
-            a look at the past). None: the wall clock.
-        ahead_seconds: how far the outside world's time is ahead of the wall clock: not 0 in a simulated world only.
-    """
-
-    as_of: str | None = None
-    ahead_seconds: float = 0.0
+    as_of: str | None = Field(
+        default=None,
+        description=(
+            "ISO 8601 with offset, e.g. 2026-11-01T12:00:00+00:00: time stands still there (demo, tests, a look at the "
+            "past). Empty: the wall clock."
+        ),
+    )
+    ahead_seconds: float = Field(
+        default=0.0,
+        description="How far the outside world's time is ahead of the wall clock: not 0 in a simulated world only.",
+    )
 
     def now(self) -> datetime:
         """The time, UTC and aware.

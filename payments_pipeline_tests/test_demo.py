@@ -123,6 +123,10 @@ def test_a_provider_that_is_down_ends_the_run_as_failed_and_hides_nothing_of_the
     environment |= {"NOWPAYMENTS_API_BASE": "http://127.0.0.1:9", "HTTP_MAX_ATTEMPTS": "1"}
     done = command(tmp_path, "reconcile", "--as-of", NOW.isoformat(), "--json", "r.json", **environment)
     assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert 'File "' not in done.stdout + done.stderr
+    assert "nowpayments payments" in done.stdout
+    assert "What to do: payments-pipeline doctor" in done.stdout
     result = json.loads((tmp_path / "r.json").read_text())
     states = {(line["provider"], line["resource"]): line["state"] for line in result["coverage"]}
     assert states["nowpayments", "payments"] != "complete"

@@ -1,15 +1,21 @@
-"""`payments-pipeline dev` as a newcomer starts it: UI and daemon on loopback over a world; all gone when stopped."""
+"""`payments-pipeline dev` as a newcomer starts it: UI and daemon on loopback over a world; all gone when stopped.
+
+The pages of the UI are looked at in a real browser, over the same world, where there is one.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -19,7 +25,8 @@ import requests
 from payments_pipeline.dev import LOOPBACK
 from payments_pipeline_tests.test_demo import CLEAN, command
 
-RUNS = "{ runsOrError { ... on Runs { results { jobName status } } } }"
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"
 ASSETS = "{ assetNodes { groupName description assetMaterializations(limit: 1) { runId } } }"
 
 
@@ -91,6 +98,69 @@ def test_the_ui_shows_a_reconciled_world_and_the_sensors_act(served: tuple[subpr
         "findings",
         "analytics",
     }
+
+
+@pytest.fixture(scope="module")
+def pictures() -> ModuleType:
+    """The script that takes the pictures: it knows the pages, and what each must show."""
+    found = spec_from_file_location("make_screenshots", ROOT / "docs" / "make_screenshots.py")
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    sys.modules[found.name] = module  # dataclasses look their module up
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def page(served: tuple[subprocess.Popen[bytes], int], pictures: ModuleType) -> Iterator[Any]:
+    """A page of a browser on the served UI."""
+    pytest.importorskip("playwright", reason="the tests of the UI want playwright: pip install playwright")
+    browser = pictures.found_browser()
+    if browser is None:
+        pytest.skip(f"the tests of the UI want a browser on the PATH: one of {', '.join(pictures.BROWSERS)}")
+    with pictures.opened(browser, f"http://{LOOPBACK}:{served[1]}") as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def nightly(served: tuple[subprocess.Popen[bytes], int]) -> str:
+    """Id of the run that a page is shown of."""
+    runs = ask(served[1], RUNS)["runsOrError"]["results"]
+    return str(next(run["runId"] for run in runs if run["jobName"] == "nightly_reconciliation"))
+
+
+def test_every_page_that_is_pictured_shows_what_it_should(page: Any, pictures: ModuleType, nightly: str) -> None:
+    for picture in pictures.PICTURES:
+        pictures.visit(page, picture, nightly)
+
+
+def test_a_reports_page_tells_its_rows_by_severity_the_amounts_and_its_last_runs(page: Any) -> None:
+    page.goto("/assets/stuck_authorizations?view=overview")
+    for words in ("by_severity", "amount_at_risk", "preview", "chart_of_last_runs", "What to do"):
+        page.get_by_text(words).first.wait_for()
+    told = page.locator("tr", has_text="amount_at_risk").first.inner_text()
+    assert re.search(r"\d[\d,.]* [A-Z]{3}", told)
+    assert re.search(r"(CRITICAL|HIGH|MEDIUM|LOW) \d", page.locator("tr", has_text="by_severity").first.inner_text())
+    page.locator("tr", has_text="chart_of_last_runs").get_by_text("Show Markdown").click()
+    image = page.locator("img[src^='data:image/png']").first
+    image.wait_for()
+    assert image.evaluate("one => one.complete && one.naturalWidth") > 300
+
+
+def test_the_launchpad_of_a_repair_says_what_each_field_means(page: Any, pictures: ModuleType) -> None:
+    page.goto("/locations/payments_pipeline/jobs/capture_payment/playground")
+    pictures.in_the_config(page)
+    for words in ("A part to take, in major units", "it stands in the audit trail", "A live finding that asks for"):
+        page.get_by_text(re.compile(words.replace(" ", r"\s+"))).first.wait_for()
+
+
+def test_sensors_that_move_money_are_shown_as_stopped(page: Any) -> None:
+    for name, running in (("alerts_due", True), ("approved_money_due", False), ("automatic_money_due", False)):
+        page.goto(f"/locations/payments_pipeline/sensors/{name}")
+        switch = page.locator("input[type=checkbox]").first
+        switch.wait_for(state="attached")
+        assert switch.is_checked() is running, name
 
 
 def test_a_taken_port_is_one_clear_sentence(home: Path) -> None:

@@ -77,13 +77,13 @@ def both(settings: Settings, sandboxes: list[Sandbox]) -> Settings:
 def fill(settings: Settings, file: Path, **more: Any) -> tuple[int, list[dict[str, Any]]]:
     values: dict[str, Any] = {"resources": ("payment_intents",), "ranges": 4, "threads": 1}
     request = Request("stripe", MARCH, **(values | more))
-    code = run_backfill(settings, request, clock=lambda: NOW, json_file=file)
+    code = run_backfill(settings, request, clock=lambda: NOW, json=file)
     return code, json.loads(file.read_text())["resources"]
 
 
 def cover(settings: Settings, file: Path, **more: Any) -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:
     values: dict[str, Any] = {"provider": "stripe", "since": None, "now": MARCH.end} | more
-    code = run_coverage(settings, json_file=file, **values)
+    code = run_coverage(settings, json=file, **values)
     lines = json.loads(file.read_text())["resources"]
     return code, {(line.get("account", ""), line["resource"]): line for line in lines}
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, table_columns
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, contents, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from payments_pipeline.providers.catalogue import SPECS
@@ -35,7 +35,7 @@ class RefreshConfig(dg.Config):
     freshness_policy=FRESHNESS,
     metadata={
         "dagster/table_name": "recon.provider_transactions",
-        "dagster/column_schema": column_schema(table_columns()["provider_transactions"]),
+        "dagster/column_schema": table_schema("provider_transactions"),
     },
 )
 def provider_transactions(

@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from payments_pipeline.assets.presentation import OWNERS, column_schema, preview, table_columns
+from payments_pipeline.assets.presentation import OWNERS, preview, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.ingest.across import Reading, Run, catch_up
 from payments_pipeline.ingest.coverage import Coverage, latest
@@ -39,7 +39,7 @@ FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=1), warn_wind
     freshness_policy=FRESH,
     metadata={
         "dagster/table_name": "recon.watermarks",
-        "dagster/column_schema": column_schema(table_columns()["watermarks"]),
+        "dagster/column_schema": table_schema("watermarks"),
     },
 )
 def provider_changes(

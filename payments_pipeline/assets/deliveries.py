@@ -12,7 +12,7 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from payments_pipeline.assets.findings import findings_key
-from payments_pipeline.assets.presentation import OWNERS
+from payments_pipeline.assets.presentation import OWNERS, table_schema
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.findings.watching import watch_undelivered
 from payments_pipeline.notify.outbox import Delivery, deliver
@@ -72,7 +72,10 @@ def deliveries(reports: Mapping[str, Report], *more: str) -> dg.AssetsDefinition
         description="What was told at the end of an intra-day run, in all channels; nightly, a run of its own does it.",
         kinds={"postgres"},
         owners=OWNERS,
-        metadata={"dagster/table_name": "recon.notifications"},
+        metadata={
+            "dagster/table_name": "recon.notifications",
+            "dagster/column_schema": table_schema("notifications"),
+        },
     )
     def build(
         context: dg.AssetExecutionContext,

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, table_columns
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, contents, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.core.deposits import Rules
 from payments_pipeline.ingest.deposits import refresh_deposit_matches
@@ -23,7 +23,7 @@ from payments_pipeline.resources import ClockResource, DatabaseResource
     freshness_policy=FRESHNESS,
     metadata={
         "dagster/table_name": "recon.deposit_matches",
-        "dagster/column_schema": column_schema(table_columns()["deposit_matches"]),
+        "dagster/column_schema": table_schema("deposit_matches"),
     },
 )
 def deposit_matches(

@@ -19,10 +19,9 @@ from payments_pipeline.assets.presentation import (
     OWNERS,
     PREVIEW_ROWS,
     amounts,
-    column_schema,
     counts,
     preview,
-    table_columns,
+    table_schema,
 )
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
@@ -55,7 +54,7 @@ def _finding_asset(report: Report) -> dg.AssetsDefinition:
         kinds={"sql", "postgres"},
         owners=OWNERS,
         freshness_policy=FRESHNESS,
-        metadata={"dagster/table_name": "recon.findings"},
+        metadata={"dagster/table_name": "recon.findings", "dagster/column_schema": table_schema("findings")},
     )
     def build(
         context: dg.AssetExecutionContext,
@@ -98,7 +97,7 @@ def findings_overview(reports: Mapping[str, Report]) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         metadata={
             "dagster/table_name": "recon.findings",
-            "dagster/column_schema": column_schema(table_columns()["findings"]),
+            "dagster/column_schema": table_schema("findings"),
         },
     )
     def build(clock: ClockResource, database: DatabaseResource) -> dg.MaterializeResult[Any]:

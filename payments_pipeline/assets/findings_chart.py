@@ -3,16 +3,14 @@
 Belongs here: from counts to a picture and a few words. Does not belong here: counting (`sql/assets/`).
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-COLOURS = {"CRITICAL": "#a61c1c", "HIGH": "#e8711a", "MEDIUM": "#e6c229", "LOW": "#8fa3b0"}
-INCHES = (7.0, 2.6)
+from payments_pipeline.assets.pictures import COLOURS, SMALL, blank, shown
+
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
@@ -24,12 +22,10 @@ def chart(days: Sequence[datetime], by_severity: Mapping[str, Sequence[int]]) ->
         by_severity: a count for each day.
     """
     from matplotlib import dates
-    from matplotlib.figure import Figure  # not pyplot, which keeps every figure
     from matplotlib.ticker import MaxNLocator
 
     untyped: Any = dates
-    figure = Figure(figsize=INCHES, dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = blank()
     names = [name for name in COLOURS if name in by_severity]
     axes.stackplot(
         untyped.date2num(list(days)),
@@ -41,13 +37,8 @@ def chart(days: Sequence[datetime], by_severity: Mapping[str, Sequence[int]]) ->
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis_date()
     axes.xaxis.set_major_formatter(untyped.ConciseDateFormatter(axes.xaxis.get_major_locator()))
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", fontsize=7, frameon=False, ncols=len(names))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    encoded = base64.b64encode(picture.getvalue()).decode()
-    return dg.MetadataValue.md(f"![Open findings by severity](data:image/png;base64,{encoded})")
+    axes.legend(loc="upper left", fontsize=SMALL, frameon=False, ncols=len(names))
+    return shown(figure, "Open findings by severity")
 
 
 def bands(rows: Sequence[Any]) -> tuple[list[datetime], dict[str, list[int]]]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from payments_pipeline.assets.presentation import OWNERS, preview
+from payments_pipeline.assets.presentation import OWNERS, preview, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.watchdog import Look, Sight, keep, looks
@@ -36,7 +36,7 @@ def health(sensors: Mapping[str, int]) -> dg.AssetsDefinition:
         kinds={"postgres"},
         owners=OWNERS,
         freshness_policy=FRESH,
-        metadata={"dagster/table_name": "recon.findings"},
+        metadata={"dagster/table_name": "recon.findings", "dagster/column_schema": table_schema("findings")},
         check_specs=[dg.AssetCheckSpec(kind.name, asset=KEY, description=f"No: {kind.title}.") for kind in KINDS],
     )
     def build(

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from payments_pipeline.assets.changes import changes_metadata
-from payments_pipeline.assets.presentation import OWNERS
+from payments_pipeline.assets.presentation import OWNERS, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.ingest.across import Run, catch_up
 from payments_pipeline.resources import ClockResource, DatabaseResource, ProvidersResource
@@ -28,7 +28,7 @@ CRYPTO = frozenset({"nowpayments", "okx"})
     ),
     kinds={"postgres"},
     owners=OWNERS,
-    metadata={"dagster/table_name": "recon.watermarks"},
+    metadata={"dagster/table_name": "recon.watermarks", "dagster/column_schema": table_schema("watermarks")},
 )
 def open_crypto_payments(
     context: dg.AssetExecutionContext,

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Engine, MetaData, Table, func, select
 
+from payments_pipeline.assets.columns import meanings
 from payments_pipeline.db.sql import sql_root
 
 OWNERS = ["team:payments"]
@@ -24,7 +25,8 @@ PREVIEW_ROWS = 10
 CELL_WIDTH = 60
 
 _TABLE = re.compile(r"^CREATE TABLE recon\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
-_ADDED = re.compile(r"^ALTER TABLE recon\.(\w+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+) ([a-z]+)", re.MULTILINE)
+_ALTERED = re.compile(r"^ALTER TABLE recon\.(\w+)\s+(.*?);", re.MULTILINE | re.DOTALL)
+_ADDED = re.compile(r"\bADD COLUMN (?:IF NOT EXISTS )?(\w+) ([a-z]+)")
 _COLUMN = re.compile(r"^ {4}([a-z_0-9]+) ([a-z]+)", re.MULTILINE)
 
 
@@ -36,8 +38,8 @@ def table_columns() -> dict[str, dict[str, str]]:
         source = path.read_text(encoding="utf-8")
         for table, body in _TABLE.findall(source):
             tables[table] = dict(_COLUMN.findall(body))
-        for table, column, kind in _ADDED.findall(source):
-            tables.setdefault(table, {})[column] = kind
+        for table, body in _ALTERED.findall(source):
+            tables.setdefault(table, {}).update(_ADDED.findall(body))
     return tables
 
 
@@ -45,6 +47,12 @@ def column_schema(columns: Mapping[str, str], descriptions: Mapping[str, str] | 
     """Dagster's schema of `columns` (name -> type)."""
     texts = descriptions or {}
     return dg.TableSchema([dg.TableColumn(name, kind, texts.get(name)) for name, kind in columns.items()])
+
+
+def table_schema(table: str) -> dg.TableSchema:
+    """Dagster's schema of one of the recon tables: its own columns, and what they mean."""
+    columns = table_columns()[table]
+    return column_schema(columns, meanings(table, columns))
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:

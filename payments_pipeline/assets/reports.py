@@ -4,7 +4,7 @@ Belongs here: turning a `Report` into an asset with its lineage and metadata. Do
 files or running their SQL (`payments_pipeline.reports`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -18,14 +18,17 @@ from payments_pipeline.assets.presentation import (
     preview,
     sparkline,
 )
+from payments_pipeline.assets.report_chart import Past, report_chart
 from payments_pipeline.config import Settings
 from payments_pipeline.db.contract import CONTRACT
 from payments_pipeline.db.sql import named
+from payments_pipeline.ingest.coverage import Coverage, latest
 from payments_pipeline.providers.catalogue import SPECS
 from payments_pipeline.reports import Report, ReportResult, materialise, refresh_intraday
 from payments_pipeline.resources import ClockResource, DatabaseResource
 
 HISTORY_RUNS = 30
+MINUTE = "%Y-%m-%d %H:%M"
 # The job that looks at two reports between two nights, as soon as a payer without access is seen.
 PROBE = "probe_activations"
 # What our own views rest on: they are no assets themselves.
@@ -70,11 +73,16 @@ def report_asset(report: Report) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         result = _made(context.run, report, clock, settings, database)
         with database.connect() as connection:
-            history = connection.execute(
-                named("assets/report_history.sql"), {"report": report.name, "max_runs": HISTORY_RUNS}
-            ).scalars()
-            chart = sparkline(list(history))
-        return dg.MaterializeResult(metadata=_metadata(result, chart))
+            known = {"report": report.name, "max_runs": HISTORY_RUNS}
+            history = [Past(*row) for row in connection.execute(named("assets/report_history.sql"), known)]
+            fetches = [] if context.run.job_name == PROBE else latest(connection)
+        metadata = _metadata(result, sparkline([past.row_count for past in history]))
+        if context.run.job_name != PROBE:  # seconds count there, and importing what draws takes its time
+            metadata |= {
+                "coverage": covered(report, fetches),
+                "chart_of_last_runs": report_chart(history, HISTORY_RUNS),
+            }
+        return dg.MaterializeResult(metadata=metadata)
 
     return build
 
@@ -95,6 +103,19 @@ def _made(
     return materialise(database.engine, report, as_of=clock.now(), overrides=overrides, run_id=run.run_id)
 
 
+def covered(report: Report, fetches: Sequence[Coverage]) -> dg.MarkdownMetadataValue:
+    """What the report needs of providers, and from when to when that was read."""
+    needed = {(provider, name) for provider, names in report.coverage.items() for name in names}
+    lines = [
+        f"- {one.provider} {one.resource}, {one.account}: {one.window_from:{MINUTE}} to {one.window_to:{MINUTE}}, "
+        + ("read in full" if one.complete else f"not read in full: {one.error}")
+        for one in fetches
+        if (one.provider, one.resource) in needed
+    ]
+    empty = "nothing was read of a provider" if needed else "the application is asked alone"
+    return dg.MetadataValue.md("\n".join(lines) or empty)
+
+
 def lineage(tables: Iterable[str]) -> list[str]:
     """Asset keys among the tables a query reads (with or without schema); constants such as state_map are none."""
     known = {*CONTRACT, "provider_transactions", "deposit_matches", *(spec.table for spec in SPECS)}
@@ -108,12 +129,12 @@ def _description(report: Report) -> str:
     return f"**{report.title}**\n\n{report.why}\n\n**What to do**: {report.what_to_do}{action}"
 
 
-def _metadata(result: ReportResult, chart: str) -> dict[str, Any]:
+def _metadata(result: ReportResult, bars: str) -> dict[str, Any]:
     return {
         "dagster/row_count": result.rows,
         "by_severity": counts(result.by_severity),
         "amount_at_risk": amounts(result.amount_at_risk),
-        "last_runs": chart,
+        "last_runs": bars,
         "preview": preview(result.preview),
         "seconds": round(float(result.seconds), 3),
     }

@@ -17,7 +17,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Engine
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, contents, preview, table_columns
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, contents, preview, table_schema
 from payments_pipeline.config import Settings
 from payments_pipeline.errors import PaymentsPipelineError, WrongAccountError
 from payments_pipeline.ingest.coverage import Coverage
@@ -53,7 +53,7 @@ def snapshot_assets(configured: frozenset[str]) -> list[dg.AssetsDefinition | dg
 def _metadata(spec: ResourceSpec) -> dict[str, Any]:
     return {
         "dagster/table_name": f"recon.{spec.table}",
-        "dagster/column_schema": column_schema(table_columns().get(spec.table, {})),
+        "dagster/column_schema": table_schema(spec.table),
     }
 
 

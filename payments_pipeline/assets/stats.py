@@ -3,21 +3,20 @@
 Belongs here: metadata and the picture. Does not belong here: the figures (`payments_pipeline.stats`).
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, preview
+from payments_pipeline.assets.columns import STATISTICS
+from payments_pipeline.assets.pictures import SMALL, blank, shown
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, preview
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.stats import DAYS, SCHEMA, STATS, Stat, store
 
 GROUP = "analytics"
 BARS = 12
-_INCHES = (7.0, 2.6)
 
 
 def stat_assets() -> list[dg.AssetsDefinition]:
@@ -34,7 +33,10 @@ def _asset(stat: Stat) -> dg.AssetsDefinition:
         kinds={"sql", "postgres"},
         owners=OWNERS,
         freshness_policy=FRESHNESS,
-        metadata={"dagster/table_name": f"{SCHEMA}.{stat.name}"},
+        metadata={
+            "dagster/table_name": f"{SCHEMA}.{stat.name}",
+            "dagster/column_schema": column_schema(dict.fromkeys(STATISTICS[stat.name], ""), STATISTICS[stat.name]),
+        },
     )
     def build(clock: ClockResource, database: DatabaseResource) -> dg.MaterializeResult[Any]:
         rows = store(database.engine, stat, as_of=clock.now())
@@ -48,27 +50,19 @@ def _asset(stat: Stat) -> dg.AssetsDefinition:
 
 def chart(stat: Stat, rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     """Lines over days, else bars for the first rows; a PNG within the text."""
-    from matplotlib.figure import Figure  # not pyplot, which keeps every figure
-
-    figure = Figure(figsize=_INCHES, dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = blank()
     if isinstance(rows[0][stat.x], date):
         for name in sorted({str(row[stat.by]) for row in rows}) if stat.by else [""]:
             own = sorted((row[stat.x], row[stat.y]) for row in rows if not stat.by or str(row[stat.by]) == name)
             axes.plot([day for day, _ in own], [float(value or 0) for _, value in own], label=name, marker=".")
-        axes.legend(fontsize=7, frameon=False)
+        axes.legend(fontsize=SMALL, frameon=False)
         figure.autofmt_xdate()
     else:
-        shown = rows[:BARS]
-        names = [" ".join(str(row[column]) for column in (stat.by, stat.x) if column)[:40] for row in shown]
-        axes.barh(range(len(shown)), [float(row[stat.y] or 0) for row in shown])
-        axes.set_yticks(range(len(shown)), names)
+        bars = rows[:BARS]
+        names = [" ".join(str(row[column]) for column in (stat.by, stat.x) if column)[:40] for row in bars]
+        axes.barh(range(len(bars)), [float(row[stat.y] or 0) for row in bars])
+        axes.set_yticks(range(len(bars)), names)
         axes.invert_yaxis()
-    axes.set_ylabel("" if not isinstance(rows[0][stat.x], date) else stat.y.replace("_", " "), fontsize=7)
+    axes.set_ylabel("" if not isinstance(rows[0][stat.x], date) else stat.y.replace("_", " "), fontsize=SMALL)
     axes.set_title(stat.y.replace("_", " "), fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    encoded = base64.b64encode(picture.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{stat.title}](data:image/png;base64,{encoded})")
+    return shown(figure, stat.title)

@@ -63,17 +63,7 @@ def apply_contract(connection: Connection, contract_dir: Path | None) -> list[st
     folder = contract_dir or sql_root() / "contract"
     if contract_dir is None:
         _run(connection, read_sql("reference/application.sql"), "sql/reference/application.sql")
-    written = []
-    for view in CONTRACT:
-        path = folder / f"{view}.sql"
-        if not path.is_file():
-            raise SchemaError(
-                f"Contract view {view} has no file.",
-                where=str(path),
-                remedy="Write it: see docs/adapting.md.",
-            )
-        if _refresh(connection, view, path):
-            written.append(view)
+    written = [view for view in CONTRACT if _refresh(connection, view, folder / f"{view}.sql")]
     sources = {view: read_sql(f"canonical/{view}.sql") for view in DERIVED}
     if written or any(_stored_digest(connection, view) != _digest(source) for view, source in sources.items()):
         _drop_derived(connection)
@@ -92,7 +82,7 @@ def missing_columns(connection: Connection, view: str) -> list[str]:
 
 
 def _refresh(connection: Connection, view: str, path: Path) -> bool:
-    source = path.read_text(encoding="utf-8")
+    source = _source(view, path)
     if _stored_digest(connection, view) == _digest(source) and not missing_columns(connection, view):
         return False
     _drop_derived(connection)
@@ -113,6 +103,19 @@ def _drop_derived(connection: Connection) -> None:
     """Those that rest on others first."""
     for view in reversed(DERIVED):
         connection.execute(text(f"DROP VIEW IF EXISTS recon.{view}"))
+
+
+def _source(view: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        what = f"Contract view {view} has no file"
+        remedy = "Write it: see docs/adapting.md." if path.parent.is_dir() else "CONTRACT_DIR names no folder: set it."
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        what = f"The file of contract view {view} can't be read: {why}"
+        remedy = "Let the user that we run as read the folder that CONTRACT_DIR names, and what is in it."
+    raise SchemaError(f"{what}.", where=str(path), remedy=remedy)
 
 
 def _digest(source: str) -> str:

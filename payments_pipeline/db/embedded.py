@@ -20,7 +20,7 @@ import psycopg
 from filelock import FileLock
 from sqlalchemy import URL
 
-from payments_pipeline.errors import TransientError
+from payments_pipeline.errors import ConfigurationError, TransientError
 
 START_SECONDS = 60.0
 # Reconciliation is bulk work: more shared memory and WAL between checkpoints than PostgreSQL's cautious defaults.
@@ -44,12 +44,24 @@ def server_url(home: Path, database: str = "payments") -> URL:
         home: folder for the data, e.g. ``.payments``; made if absent.
 
     Raises:
+        ConfigurationError: the folder can't be made or written.
         TransientError: the server did not come up within 60 seconds; tells where its log is.
     """
     home = home.expanduser().resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "embedded.lock"):
+    lock = FileLock(home / "embedded.lock")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The embedded PostgreSQL server can't have its folder: {error.strerror}.",
+            where=str(home),
+            remedy="Set PAYMENTS_HOME to a folder that is ours to write, or DATABASE_URL to a server of yours.",
+        ) from error
+    try:
         url = _running(home / "postgres")
+    finally:
+        lock.release()
     return ensure_database(url, database)
 
 

@@ -93,7 +93,7 @@ def _store_limit(
     connection: Connection, key: Mapping[str, str], currency: str, changed: Mapping[str, Decimal]
 ) -> None:  # fmt: skip
     """One currency's limits. Where it had none, any sum needed two approvals, and so it stays until said otherwise."""
-    kinds = _limits(connection, key | {"report": EVERY_REPORT})
+    kinds = _limits(connection, {**key, "report": EVERY_REPORT})
     nothing = {"max_amount_per_run": None, "max_amount_per_day": None, "second_approval_above": Decimal()}
     now = _limits(connection, key).get(currency) or kinds.get(currency) or nothing
     allowed = now["second_approval_above"]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from payments_pipeline.cli import app
 from payments_pipeline.config import Settings
 from payments_pipeline.doctor import Line, examine, run_doctor
+from payments_pipeline.json_output import STDOUT
 from payments_pipeline_tests.duty.conftest import Town
 
 
@@ -99,10 +100,10 @@ def test_refused_signatures_and_a_clock_that_is_off_are_warnings(engine: Engine,
 
 def test_the_test_message_is_sent_only_when_asked_for(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     before = len(town.sandbox.state.discord.messages)
-    run_doctor(town.settings, now=datetime.now(UTC), post=False, as_json=False)
+    run_doctor(town.settings, now=datetime.now(UTC), post=False, json=None)
     assert len(town.sandbox.state.discord.messages) == before
     capsys.readouterr()
-    run_doctor(town.settings, now=datetime.now(UTC), post=True, as_json=True)
+    run_doctor(town.settings, now=datetime.now(UTC), post=True, json=STDOUT)
     assert len(town.sandbox.state.discord.messages) == before + 1
     assert {line["part"] for line in json.loads(capsys.readouterr().out)["lines"]} >= {"database", "alerts"}
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
+from payments_pipeline.json_output import STDOUT
 from payments_pipeline.quick_look import quick_look, run_check, run_watch
 from payments_pipeline.reports import load_reports
 from payments_pipeline_tests.conftest import AS_OF
@@ -37,19 +38,19 @@ def test_a_gap_is_seen_before_any_run_and_its_age_grows(engine: Engine, settings
 def test_where_nothing_is_amiss_the_exit_code_is_0(
     engine: Engine, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_check(settings, now=AS_OF, as_json=False) == 0
+    assert run_check(settings, now=AS_OF, json=None) == 0
     assert "Every payer has access." in capsys.readouterr().out
-    assert run_check(settings, now=AS_OF, as_json=True) == 0
+    assert run_check(settings, now=AS_OF, json=STDOUT) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["gaps"] == told["live_findings"] == []
 
 
 def test_findings_what_was_not_read_and_what_waits_are_shown(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_check(town.settings, now=AS_OF, as_json=False) == 1
+    assert run_check(town.settings, now=AS_OF, json=None) == 1
     shown = capsys.readouterr().out
     assert "CRITICAL" in shown
     assert "Alerts waiting:" in shown
-    assert run_check(town.settings, now=AS_OF, as_json=True) == 1
+    assert run_check(town.settings, now=AS_OF, json=STDOUT) == 1
     told = json.loads(capsys.readouterr().out)
     assert sum(row["findings"] for row in told["live_findings"]) > 0
     assert told["notifications"]["waiting"] > 0

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from payments_pipeline.assets.columns import STATISTICS
 from payments_pipeline.config import Settings
 from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.json_output import STDOUT
 from payments_pipeline.present_stats import show_stats
 from payments_pipeline.stats import STATS, compute, store
 from payments_pipeline_tests.conftest import AS_OF
@@ -79,15 +81,22 @@ def test_the_night_stored_every_statistic(town: Town) -> None:
             text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'stats'")
         ).scalars()
         assert set(tables) == set(STATS)
+        columns = connection.execute(
+            text(
+                "SELECT table_name, array_agg(cast(column_name AS text) ORDER BY ordinal_position) "
+                "FROM information_schema.columns WHERE table_schema = 'stats' GROUP BY table_name"
+            )
+        ).all()
+    assert dict(columns) == {name: list(described) for name, described in STATISTICS.items()}
 
 
 def test_a_table_for_people_all_rows_for_machines_and_a_sentence_for_a_wrong_name(
     town: Town, capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
-    show_stats(town.settings, [], as_of=AS_OF, days=90, as_json=False)
+    show_stats(town.settings, [], as_of=AS_OF, days=90, json=None)
     shown = capsys.readouterr().out
     assert all(stat.title in shown for stat in STATS.values() if stat.name != "recovered")
-    show_stats(town.settings, [], as_of=AS_OF, days=90, as_json=True)
+    show_stats(town.settings, [], as_of=AS_OF, days=90, json=STDOUT)
     assert set(json.loads(capsys.readouterr().out)["stats"]) == set(STATS)
     with pytest.raises(ConfigurationError, match="no statistic 'nonsense'"):
-        show_stats(settings, ["nonsense"], as_of=AS_OF, days=1, as_json=False)
+        show_stats(settings, ["nonsense"], as_of=AS_OF, days=1, json=None)

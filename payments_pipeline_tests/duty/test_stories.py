@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from payments_pipeline.errors import PermanentError
+from payments_pipeline.json_output import STDOUT
 from payments_pipeline.lookup import payment_story, timeline, user_story
 from payments_pipeline.present_stories import show_payment, show_user
 from payments_pipeline_tests.duty.conftest import Town
@@ -86,7 +87,7 @@ def test_who_is_unknown_or_meant_twice_is_said_so(town: Town) -> None:
 def test_json_has_the_timeline_and_exact_amounts(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     label = next(label for label in town.world.labels if label.expected and label.report == "amount_mismatches")
     ref = label.key["payment_id"]
-    assert show_payment(town.settings, ref, as_json=True) == 1
+    assert show_payment(town.settings, ref, json=STDOUT) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["timeline"]
     assert isinstance(told["objects"][0]["amount"], str)
@@ -104,7 +105,7 @@ def test_people_see_tables_and_the_exit_code_tells_of_open_findings(
             " ORDER BY u.user_id LIMIT 1",
         )
     )
-    assert show_user(town.settings, clean, as_json=False) == 0
+    assert show_user(town.settings, clean, json=None) == 0
     told = capsys.readouterr().out
     assert "has access" in told
     assert "No finding is open." in told

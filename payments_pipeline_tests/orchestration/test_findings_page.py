@@ -1,8 +1,10 @@
-"""What the page of the findings asset shows: the gravest open ones, a picture over time, how long things take."""
+"""What the pages of findings and reports show: the gravest open ones, pictures over time, how long things take."""
 
 from __future__ import annotations
 
 import base64
+import time
+import timeit
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +13,12 @@ from sqlalchemy import Engine, text
 
 from payments_pipeline.assets.findings import findings_overview
 from payments_pipeline.assets.findings_chart import bands, span
+from payments_pipeline.assets.presentation import sparkline
+from payments_pipeline.assets.report_chart import Past, report_chart
+from payments_pipeline.assets.reports import HISTORY_RUNS, report_asset
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
+from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.reports.ledger import Ledger
@@ -68,6 +74,46 @@ def test_the_page_shows_what_is_open_since_when_and_how_long_things_take(engine:
     assert days[-1] == AS_OF
     assert by_severity["HIGH"] == [0, 0, 1, 0, 0, 1, 3, 3]
     assert by_severity["CRITICAL"] == [0] * 8
+
+
+def report_page(engine: Engine, settings: Settings) -> dict[str, Any]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [report_asset(load_reports()["disputes"])], resources=default_resources(settings, AS_OF), instance=instance
+        )
+    (made,) = result.asset_materializations_for_node("disputes")
+    return {name: value.value for name, value in made.metadata.items()}
+
+
+def test_a_reports_page_shows_its_last_runs(engine: Engine, settings: Settings) -> None:
+    first = report_page(engine, settings)
+    assert first["chart_of_last_runs"] == "no rows in the last 1 runs"
+    assert first["coverage"] == "nothing was read of a provider"
+    ledger = Ledger(engine)
+    for number in range(1, 40):
+        ledger.add(
+            "recon.report_runs", report="disputes", as_of=AS_OF + number * HOUR, rows=number, seconds=0,
+            by_severity=f'{{"HIGH": {number - 1}, "LOW": 1}}', amount_at_risk="{}",
+        )  # fmt: skip
+    page = report_page(engine, settings)
+    assert page["last_runs"] == sparkline([*range(11, 40), 0])
+    picture = page["chart_of_last_runs"].partition("base64,")[2].rstrip(")")
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    with engine.connect() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = connection.execute(
+            text(f"EXPLAIN {named('assets/report_history.sql').text}"), {"report": "disputes", "max_runs": 30}
+        ).scalars()
+        assert "report_runs_newest" in "".join(plan)
+
+
+def test_a_picture_of_runs_takes_no_time_to_speak_of() -> None:
+    runs = [Past(AS_OF + n * DAY, n, {"CRITICAL": n, "LOW": 0}) for n in range(HISTORY_RUNS)]
+    report_chart(runs, HISTORY_RUNS)  # imports and fonts, once a process
+    draw = timeit.Timer(lambda: report_chart(runs, HISTORY_RUNS), timer=time.process_time)
+    best = min(draw.repeat(number=1, repeat=5))
+    assert best < 0.06
+    assert report_chart(runs[1:2], HISTORY_RUNS) != report_chart(runs, HISTORY_RUNS)
 
 
 def test_spans_read_as_people_say_them() -> None:

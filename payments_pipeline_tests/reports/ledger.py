@@ -85,7 +85,7 @@ class Ledger:
         }  # fmt: skip
         made = values | columns
         if made.get("tx_hash"):
-            made["tx_hash"] = made["tx_hash"].lower().removeprefix("0x")  # as the canonical layer writes it
+            made["tx_hash"] = str(made["tx_hash"]).lower().removeprefix("0x")  # as the canonical layer writes it
         self.add("recon.provider_transactions", **made)
 
     def deposit(self, state: str, **columns: Any) -> None:

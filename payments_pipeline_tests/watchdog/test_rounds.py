@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from payments_pipeline.config import AlertChannel, Settings
 from payments_pipeline.definitions import build_defs
 from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.json_output import STDOUT
 from payments_pipeline.present_health import show_health
 from payments_pipeline.resources import default_resources
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
@@ -77,12 +78,12 @@ def test_the_command_says_the_same_without_writing_anything(
     monkeypatch.setattr("os.environ", {**__import__("os").environ, "DAGSTER_HOME": house.instance.root_directory})
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", "postgresql+psycopg2://unused.example.com/none")
     house.night(FAILURE)
-    assert show_health(house.settings, now=house.now, as_json=True) == 1
+    assert show_health(house.settings, now=house.now, json=STDOUT) == 1
     told = json.loads(capsys.readouterr().out)
     assert not told["healthy"]
     (night,) = [one for one in told["looks"] if one["look"] == "nightly_run"]
     assert (night["amiss"][0]["key"], night["amiss"][0]["severity"]) == ("nightly", "HIGH")
-    assert show_health(house.settings, now=house.now, as_json=False) == 1
+    assert show_health(house.settings, now=house.now, json=None) == 1
     assert "daemon_silent" in capsys.readouterr().out
     assert live(house) == set()
 
