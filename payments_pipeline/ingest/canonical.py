@@ -89,6 +89,8 @@ def refresh_provider_transactions(
             for provider, table in SOURCES:
                 written[provider] += _merge(connection, table)
         connection.execute(named("canonical/mark.sql"), {**mark, "as_of": as_of})
+    if written.total():
+        _first_statistics(engine)
     if written.total() >= TIDY_FROM:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(named("canonical/tidy.sql"))
@@ -163,6 +165,14 @@ def _run(connection: Connection, name: str, table: str) -> None:
     parts = {"view": sql.Identifier(f"due_{table}"), "table": sql.Identifier("recon", table)}
     statement = sql.SQL(read_sql(f"canonical/due/{name}.sql")).format(**parts, source=sql.Literal(table))
     driver_connection(connection).execute(statement)
+
+
+def _first_statistics(engine: Engine) -> None:
+    """Of tables that were filled for the first time; from then on the server sees to it."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in connection.execute(named("canonical/without_statistics.sql")).scalars().all():
+            statement = sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.Identifier("recon", table))
+            driver_connection(connection).execute(statement)
 
 
 def _analyze(connection: Connection, *tables: str) -> None:

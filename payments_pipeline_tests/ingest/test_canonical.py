@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from payments_pipeline.db.sql import named
 from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from payments_pipeline_tests.ingest.books import AS_OF, CHARGE, CREATED, CRYPTO, DEPOSIT, INTENT, REFUND, Books
 
@@ -260,3 +261,14 @@ def test_a_second_refresh_writes_nothing_and_a_change_writes_its_row(books: Book
     with books.engine.begin() as connection:
         connection.execute(text("UPDATE recon.stripe_payment_intents SET status = 'canceled' WHERE object_id = 'pi_2'"))
     assert refresh_provider_transactions(books.engine, AS_OF).by_provider["stripe"] == 1
+
+
+def test_tables_that_were_filled_for_the_first_time_have_statistics_before_any_report_runs(
+    books: Books, engine: Engine
+) -> None:
+    books.add("stripe_payment_intents", **INTENT)
+    with engine.connect() as connection:
+        assert "stripe_payment_intents" in connection.execute(named("canonical/without_statistics.sql")).scalars().all()
+    books.refreshed()
+    with engine.connect() as connection:
+        assert connection.execute(named("canonical/without_statistics.sql")).scalars().all() == []
