@@ -75,7 +75,7 @@ def test_an_empty_database_asks_for_its_upgrade(server: object, engine: Engine, 
 
 def test_a_missing_index_is_named_with_its_columns(engine: Engine, settings: Settings) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DROP INDEX public.payment_transactions_compare_provider"))
+        connection.execute(text("DROP INDEX public.payment_transactions_by_reference"))
         connection.execute(text("DROP INDEX public.subscription_events_user"))
     told = [line.what for line in lines(settings) if line.part == "indexes"]
     assert len(told) == 2

@@ -153,7 +153,7 @@ def test_a_tick_of_a_sensor_reads_no_large_table_whole(seeded: Engine, name: str
     asked = {
         "now": now, "since": now - timedelta(minutes=10), "until": now, "report": "activation_gaps", "max_rows": 500,
         "providers": ["nowpayments", "okx"], "channels": ["discord"], "max_attempts": 3,
-        "kinds": ["activate_subscription"], "money_kinds": ["capture_payment"],
+        "kinds": ["activate_subscription"], "reports": [], "money_kinds": ["capture_payment"],
     }  # fmt: skip
     source = (sql_root() / "sensors" / f"{name}.sql").read_text()
     statement = text(f"EXPLAIN (FORMAT JSON) {source}")
