@@ -34,6 +34,7 @@ LONG = [
     "test_snapshot_assets.py",
     "test_package.py",
 ]
+SHARED = {"duty"}
 MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
 MEMORY_NEEDED = 6 * 2**30
 
@@ -47,7 +48,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: the two workers then end at about the same time."""
+    """The longest files first, so that the workers end at about the same time; files that share a world together."""
+    for item in items:
+        together = item.path.parent.name in SHARED
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name if together else item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 

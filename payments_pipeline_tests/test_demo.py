@@ -21,6 +21,12 @@ from payments_pipeline.sandbox.world import World, build_world, write_applicatio
 
 # Stripe tells events of the last thirty days only, by the wall clock.
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+# One of each kind of trouble: the demonstration itself has them all.
+FAULTS = [
+    "webhook_never_came", "gateway_callback_never_came", "paid_there_pending_here", "refunded_there_only",
+    "no_show_with_a_fresh_hold", "active_without_any_payment", "card_declined", "short_beyond_tolerance",
+    "deposit_that_nobody_waits_for", "status_nobody_knows",
+]  # fmt: skip
 CLEAN = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
 
 
@@ -34,7 +40,7 @@ def command(cwd: Path, *words: str, **environment: str) -> subprocess.CompletedP
 
 @pytest.fixture
 def world() -> World:
-    return build_world(7, 120, NOW)
+    return build_world(7, 40, NOW, only=FAULTS)
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def pointing_at(database: URL, environment: Mapping[str, str]) -> dict[str, str]
 
 def test_the_demo_finds_all_that_was_planted_and_nothing_else(tmp_path: Path) -> None:
     try:
-        done = command(tmp_path, "demo", "--users", "120", "--seed", "3", "--json", "out/demo.json")
+        done = command(tmp_path, "demo", "--users", "60", "--seed", "3", "--json", "out/demo.json")
         assert done.returncode == 0, done.stdout + done.stderr
     finally:
         command(tmp_path, "db", "stop")

@@ -130,8 +130,8 @@ def nightly(served: tuple[subprocess.Popen[bytes], int]) -> str:
     return str(next(run["runId"] for run in runs if run["jobName"] == "nightly_reconciliation"))
 
 
-def test_every_page_that_is_pictured_shows_what_it_should(page: Any, pictures: ModuleType, nightly: str) -> None:
-    for picture in pictures.PICTURES:
+def test_pages_that_are_pictured_show_what_they_should(page: Any, pictures: ModuleType, nightly: str) -> None:
+    for picture in pictures.PICTURES[:3]:  # `make screenshots` visits them all
         pictures.visit(page, picture, nightly)
 
 

@@ -110,7 +110,11 @@ def _source(view: str, path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         what = f"Contract view {view} has no file"
-        remedy = "Write it: see docs/adapting.md." if path.parent.is_dir() else "CONTRACT_DIR names no folder: docs/adapting.md."
+        remedy = (
+            "Write it: see docs/adapting.md."
+            if path.parent.is_dir()
+            else "CONTRACT_DIR names no folder: docs/adapting.md."
+        )
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         what = f"The file of contract view {view} can't be read: {why}"
