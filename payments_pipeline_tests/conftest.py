@@ -39,8 +39,9 @@ MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is 
 MEMORY_NEEDED = 6 * 2**30
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Temporary directories go where the databases go, unless somebody said otherwise."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")  # known without xdist, too
     if _scratch() == MEMORY:
         root = MEMORY / f"payments_pipeline_{os.getuid()}"
         root.mkdir(mode=0o700, exist_ok=True)
