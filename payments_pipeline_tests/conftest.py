@@ -34,26 +34,20 @@ LONG = [
     "test_snapshot_assets.py",
     "test_package.py",
 ]
-SHARED = {"duty"}
 MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
 MEMORY_NEEDED = 6 * 2**30
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Temporary directories go where the databases go, unless somebody said otherwise."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")  # known without xdist, too
     if _scratch() == MEMORY:
         root = MEMORY / f"payments_pipeline_{os.getuid()}"
         root.mkdir(mode=0o700, exist_ok=True)
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that the workers end at about the same time; files that share a world together."""
-    for item in items:
-        together = item.path.parent.name in SHARED
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name if together else item.nodeid.partition("::")[0]))
+    """The longest files first: the two workers then end at about the same time."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
