@@ -5,7 +5,13 @@ WITH deposits AS (
         t.provider,
         t.tx_hash
     FROM pg_temp.touched_transactions AS k
-    INNER JOIN recon.provider_transactions AS t ON k.provider = t.provider AND k.provider_ref = t.provider_ref
+    INNER JOIN LATERAL (
+        -- The limit is a fence: object by object, never by all deposits there are.
+        SELECT o.*
+        FROM recon.provider_transactions AS o
+        WHERE o.provider = k.provider AND o.provider_ref = k.provider_ref
+        LIMIT 1000
+    ) AS t ON TRUE
     WHERE t.kind = 'deposit' AND t.tx_hash IS NOT NULL
 )
 
