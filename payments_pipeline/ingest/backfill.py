@@ -96,7 +96,8 @@ def backfill(
     or further back than the provider's list, is left out.
 
     Args:
-        ranges: pieces to split what is left into; more pieces than threads, so that none waits for a long one.
+        ranges: pieces to split what is left into; more pieces than threads, so that none waits for a long one. The last
+            ones are cut finer, see `split`.
         threads: how many are read at the same time, at most `THREADS`.
         keep_raw: keep the objects' JSON in recon.raw_json, too.
         progress: called after each range, one at a time, from the calling thread.
@@ -136,8 +137,9 @@ def backfill(
             made.append(one)
         return made, all(one.complete for one in made)
 
-    pieces = split(left(wanted), ranges, spec.grain)
-    made = _side_by_side(read, pieces, max(1, min(threads, THREADS)), progress)
+    readers = max(1, min(threads, THREADS))
+    pieces = split(left(wanted), ranges, spec.grain, side_by_side=readers)
+    made = _side_by_side(read, pieces, readers, progress)
     if not left(wanted):
         with engine.begin() as connection:
             connection.execute(

@@ -16,6 +16,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 HISTORY_MARGIN = timedelta(hours=1)
 """A list that goes back N days loses its oldest hour while it is read; nothing is claimed of that hour."""
+FINER = 4
+"""Into so many parts the last pieces of a split are cut."""
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -37,7 +39,7 @@ def settled(window: Window, *, now: datetime, history: timedelta | None = None) 
     return Window(start, max(start, end))
 
 
-def split(windows: Sequence[Window], ranges: int, grain: timedelta) -> list[Window]:
+def split(windows: Sequence[Window], ranges: int, grain: timedelta, *, side_by_side: int = 0) -> list[Window]:
     """About `ranges` pieces of equal length that together are the windows, newest first.
 
     Newest first, because most businesses grow: the ranges that hold most come first, and the short ones fill the end.
@@ -45,17 +47,29 @@ def split(windows: Sequence[Window], ranges: int, grain: timedelta) -> list[Wind
     Args:
         ranges: how many pieces; more where there are more windows than that, fewer where `grain` forbids.
         grain: pieces meet at multiples of it; no piece is cut finer.
+        side_by_side: how many are read at a time. The last so many are cut finer, so that all readers have something to
+            do until shortly before the end; not where there are few pieces in all, or one reader.
     """
     total = sum((window.end - window.start for window in windows), timedelta())
     length = total / max(1, ranges)
-    pieces: list[Window] = []
-    for window in windows:
-        count = max(1, round((window.end - window.start) / length)) if length else 1
-        step = (window.end - window.start) / count
-        inner = {_rounded(window.start + step * number, grain) for number in range(1, count)}
-        borders = [window.start, *sorted(at for at in inner if window.start < at < window.end), window.end]
-        pieces += [Window(*pair) for pair in pairwise(borders)]
-    return sorted(pieces, key=lambda piece: piece.start, reverse=True)
+    pieces = [
+        piece
+        for window in windows
+        for piece in _cut(window, max(1, round((window.end - window.start) / length)) if length else 1, grain)
+    ]
+    pieces.sort(key=lambda piece: piece.start, reverse=True)
+    last = side_by_side if 1 < side_by_side <= len(pieces) // 3 else 0
+    whole = pieces[: len(pieces) - last]
+    finer = [part for piece in pieces[len(whole) :] for part in reversed(_cut(piece, FINER, grain))]
+    return whole + finer
+
+
+def _cut(window: Window, count: int, grain: timedelta) -> list[Window]:
+    """So many pieces, oldest first; fewer where they would be finer than the grain."""
+    step = (window.end - window.start) / count
+    inner = {_rounded(window.start + step * number, grain) for number in range(1, count)}
+    borders = [window.start, *sorted(at for at in inner if window.start < at < window.end), window.end]
+    return [Window(*pair) for pair in pairwise(borders)]
 
 
 def slices(window: Window, longest: timedelta) -> list[Window]:

@@ -151,12 +151,22 @@ def test_certificates_of_fetches_that_stored_nothing_tell_no_mode(engine: Engine
 @pytest.mark.parametrize("ranges", [1, 2, 7, 64, 1000])
 def test_ranges_meet_exactly_and_none_is_cut_finer_than_the_list_can_tell(ranges: int, grain: timedelta) -> None:
     odd = Window(day(0.123456), day(9.87654))
-    pieces = split([odd], ranges, grain)
+    pieces = split([odd], ranges, grain, side_by_side=2)
     assert pieces[0].end == odd.end
     assert pieces[-1].start == odd.start
     assert all(newer.start == older.end for newer, older in pairwise(pieces))
     assert all((piece.start - START) % grain == timedelta() for piece in pieces[:-1])
-    assert len(pieces) <= ranges
+    assert len(pieces) <= ranges + (2 * 3 if ranges >= 3 * 2 else 0)
+
+
+def test_the_last_pieces_are_short_so_that_no_reader_is_left_alone_with_a_long_one() -> None:
+    pieces = split([window(0, 20)], 20, timedelta(seconds=1), side_by_side=3)
+    assert [piece.end - piece.start for piece in pieces] == [DAY] * 17 + [DAY / 4] * 12
+    assert pieces[-1].start == day(0)
+
+
+def test_few_pieces_stay_as_they_are() -> None:
+    assert len(split([window(0, 5)], 5, timedelta(seconds=1), side_by_side=3)) == 5
 
 
 def test_what_is_left_of_a_window_shares_the_ranges_by_length() -> None:

@@ -12,7 +12,7 @@ WITH deposits AS (
         WHERE o.provider = k.provider AND o.provider_ref = k.provider_ref
         LIMIT 1000
     ) AS t ON TRUE
-    WHERE t.kind = 'deposit' AND t.tx_hash IS NOT NULL
+    WHERE k.provider <> 'stripe' AND t.kind = 'deposit' AND t.tx_hash IS NOT NULL
 )
 
 SELECT
