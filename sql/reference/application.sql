@@ -177,6 +177,8 @@ CREATE TABLE IF NOT EXISTS public.webhook_logs (
     processed_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS webhook_logs_payment ON public.webhook_logs (payment_id);
+-- An inbox that knows the payer alone.
+CREATE INDEX IF NOT EXISTS webhook_logs_payer ON public.webhook_logs (user_id, created_at) WHERE payment_id IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_logs_created ON public.webhook_logs (created_at);
 CREATE INDEX IF NOT EXISTS webhook_logs_provider ON public.webhook_logs (lower(btrim(payment_method)), created_at);
 -- What went wrong is little; the expressions below are those of the contract view.
