@@ -16,12 +16,18 @@ FROM (
         w.page,
         w.place,
         t.digest,
-        t.{created} AS created,
+        t.created,
         t.object_id IS NULL AS new,
         (t.digest = w.digest OR t.seen = w.seen) IS TRUE AND t.vanished_at IS NULL AS same
     FROM
         unnest(%(ids)s::text[], %(digests)s::bigint[], %(seen)s::bigint[], %(pages)s::integer[])
         WITH ORDINALITY AS w (object_id, digest, seen, page, place)
-    LEFT JOIN {table} AS t ON t.account = %(account)s AND t.object_id = w.object_id
+    -- One by one: a table that was filled a moment ago has no statistics, and would be read whole for each batch.
+    LEFT JOIN LATERAL (
+        SELECT s.object_id, s.digest, s.seen, s.vanished_at, s.{created} AS created
+        FROM {table} AS s
+        WHERE s.account = %(account)s AND s.object_id = w.object_id
+        LIMIT 1
+    ) AS t ON TRUE
 ) AS k
 GROUP BY k.page;
