@@ -35,7 +35,7 @@ JSON_HOLDS = {
     "report": "the rows, as a list",
     "accuracy": "`reports`, `lines`: what was found, missed and said falsely",
     "health": "`healthy`, `looks`",
-    "audit verify": "`rows`, `broken_at`, `head`",
+    "audit verify": "`rows`, `broken_at`, `head`, `unaudited`, `noted`, `beside`",
     "audit show": "the rows of the trail, as a list",
     "actions list": "the actions, as a list",
     "actions show": "`action`, `approvals`, `trail`",
