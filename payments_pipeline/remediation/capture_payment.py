@@ -33,7 +33,7 @@ class CapturePayment:
     """Stripe captures an intent once, whatever the key."""
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
-        """See `holds.hold_target`."""
+        """``provider_ref`` of a Stripe payment (``pi_…``); ``capture_amount`` of a part, in major units."""
         return holds.hold_target(evidence)
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:

@@ -151,7 +151,7 @@ def _received(intent: Mapping[str, Any], charge: Mapping[str, Any], status: str)
     told = intent.get("amount_received")
     if told is None and status == "succeeded":
         captured = charge.get("amount_captured")
-        return int(charge["amount"] if captured is None else captured)
+        return int(charge.get("amount", intent["amount"]) if captured is None else captured)
     return int(told or 0)
 
 

@@ -34,7 +34,7 @@ class RefundPayment:
     repeatable = False
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
-        """As a hold's, and ``refund_amount`` of a part."""
+        """``provider_ref`` of a Stripe payment (``pi_…``); ``refund_amount`` of a part, in major units."""
         target = holds.hold_target(evidence)
         if target is None or evidence.get("refund_amount") is None:
             return target

@@ -34,7 +34,7 @@ class ReleaseAuthorization:
     """Stripe cancels an intent once, whatever the key."""
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
-        """See `holds.hold_target`."""
+        """``provider_ref`` of a Stripe payment (``pi_…``)."""
         return holds.hold_target(evidence)
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
