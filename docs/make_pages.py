@@ -45,12 +45,12 @@ JSON_HOLDS = {
 }
 """Command -> what its JSON holds; a command that learns `--json` must be added here."""
 STATES = (
-    "An action is *proposed* with the facts it was planned on and the exact effects. It is *approved* when as many people "
-    "agreed as policy asks for, *applying* once it was begun and its outcome is open, and ends as *verified* (done, and "
-    "read back on both sides), *rejected* (not due any more, refused by the provider, or by a person: nothing was done), "
-    "*failed* (a person must look) or *expired* (nobody took it up). Below, *target* is what `actions propose KIND "
-    "name=value` takes, *check* when it may be made, *doubt* when a person must agree whatever policy says, *plan* what "
-    "it changes, *verify* what must be true afterwards."
+    "An action is *proposed* with the facts it was planned on and the exact effects. It is *approved* when as "
+    "many people agreed as policy asks for, *applying* once it was begun and its outcome is open, and ends as "
+    "*verified* (done, and read back on both sides), *rejected* (not due any more, refused by the provider, or by "
+    "a person: nothing was done), *failed* (a person must look) or *expired* (nobody took it up). Below, *target* "
+    "is what `actions propose KIND name=value` takes, *check* when it may be made, *doubt* when a person must "
+    "agree whatever policy says, *plan* what it changes, *verify* what must be true afterwards."
 )
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 
