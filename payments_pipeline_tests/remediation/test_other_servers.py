@@ -13,6 +13,7 @@ from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.errors import CredentialsError
 from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation.actions import apply, propose_target
+from payments_pipeline.remediation.holds import intent_facts
 from payments_pipeline.remediation.outcome import ActionResult
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.remediation.other_stripe import ACCOUNT, Answer, OtherStripe, other_stripe, refusal
@@ -151,6 +152,29 @@ def test_fields_that_older_servers_lack_are_told_from_the_others(counter: Counte
         action = counter.proposed(**lacking)
         assert counter.apply(action).state == "verified"
         assert (counter.stripe.captured, counter.row()) == ([8000], "completed")
+
+
+@pytest.mark.parametrize(
+    ("received", "charge", "taken", "given_back"),
+    [
+        (3000, {"amount_refunded": 0}, "30.00", "0.00"),
+        (3000, {"amount_refunded": 1000}, "30.00", "10.00"),
+        (3000, {"amount_refunded": 5000, "refunded": False}, "30.00", "0.00"),
+        (3000, {"amount_refunded": 6000, "refunded": False}, "30.00", "10.00"),
+        (3000, {"amount_refunded": 8000, "refunded": True}, "30.00", "30.00"),
+        (None, {"amount_refunded": 1000, "amount_captured": 3000}, "30.00", "10.00"),
+        (None, {"amount_refunded": 5000}, "80.00", "50.00"),
+        (None, None, "80.00", "0.00"),
+    ],
+)
+def test_what_a_partial_capture_let_go_was_not_given_back(
+    received: int | None, charge: dict[str, Any] | None, taken: str, given_back: str
+) -> None:
+    """Some servers count it so, and Stripe did in earlier years."""
+    whole = None if charge is None else {"id": "ch_1", "captured": True, "amount": 8000} | charge
+    intent = HOLD | {"id": "pi_1", "status": "succeeded", "amount_received": received, "latest_charge": whole}
+    facts = intent_facts(intent)
+    assert (facts["amount_received"], facts["amount_refunded"]) == (taken, given_back)
 
 
 def test_an_object_that_lacks_what_must_be_known_is_a_failure_and_nobody_is_asked(counter: Counter) -> None:
