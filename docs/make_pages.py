@@ -35,7 +35,7 @@ JSON_HOLDS = {
     "report": "the rows, as a list",
     "accuracy": "`reports`, `lines`: what was found, missed and said falsely",
     "health": "`healthy`, `looks`",
-    "audit verify": "`rows`, `broken_at`, `head`",
+    "audit verify": "`rows`, `broken_at`, `head`, `unaudited`, `noted`, `beside`",
     "audit show": "the rows of the trail, as a list",
     "actions list": "the actions, as a list",
     "actions show": "`action`, `approvals`, `trail`",
@@ -44,6 +44,14 @@ JSON_HOLDS = {
     "findings show": "`finding`, `coverage`, `episodes`, `events`, `messages`",
 }
 """Command -> what its JSON holds; a command that learns `--json` must be added here."""
+STATES = (
+    "An action is *proposed* with the facts it was planned on and the exact effects. It is *approved* when as "
+    "many people agreed as policy asks for, *applying* once it was begun and its outcome is open, and ends as "
+    "*verified* (done, and read back on both sides), *rejected* (not due any more, refused by the provider, or by "
+    "a person: nothing was done), *failed* (a person must look) or *expired* (nobody took it up). Below, *target* "
+    "is what `actions propose KIND name=value` takes, *check* when it may be made, *doubt* when a person must "
+    "agree whatever policy says, *plan* what it changes, *verify* what must be true afterwards."
+)
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 
 
@@ -97,6 +105,7 @@ def actions_page() -> str:
         MADE, "# Repairs", "",
         "A repair is planned on facts that are read again before it is made, approved as policy says, made once, read "
         "back and verified. How to work with them: [operations](operations.md#repairs).", "",
+        STATES, "",
         "| kind | policy as shipped | proposed by |", "|---|---|---|",
     ]  # fmt: skip
     for name in KINDS:
@@ -111,10 +120,13 @@ def _kind(kind: ActionKind) -> Iterator[str]:
     module = inspect.getmodule(type(kind))
     yield f"## {kind.name}"
     yield ""
-    first = ((module.__doc__ or "") if module else "").split("\n\n")[0]
-    yield " ".join(first.split())
+    own = inspect.getdoc(type(kind)) or ""
+    told = own if module is None or not own.startswith("See the module") else module.__doc__ or ""
+    yield " ".join(told.split("\n\n")[0].split())
     yield ""
-    for word in ("target", "check", "plan", "verify"):
+    for word in ("target", "check", "doubt", "plan", "verify"):
+        if not hasattr(kind, word):
+            continue
         told = " ".join((inspect.getdoc(getattr(type(kind), word)) or "").split("\n\n")[0].split())
         yield f"- {word}: {told}"
 

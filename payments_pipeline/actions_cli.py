@@ -94,10 +94,10 @@ def apply_action(action: Number, actor: Actor, dry_run: DryRun = True) -> None:
 
 @actions_app.command("policies")
 def list_policies(json: Json = None) -> None:
-    """What may happen by itself, what people must approve, and how much at most."""
-    from payments_pipeline.repairs import run_policies
+    """What may happen by itself, what people must approve, how much at most; and changes that wait for somebody."""
+    from payments_pipeline.policy_desk import run_policies
 
-    raise typer.Exit(run_policies(load_settings(), json=json))
+    raise typer.Exit(run_policies(load_settings(), as_of=now(), json=json))
 
 
 @actions_app.command("policy")
@@ -118,8 +118,10 @@ def change_policy(  # noqa: PLR0917  (typer's options)
         int | None, typer.Option(min=1, max=8760, help="A proposal nobody takes up lapses after so many hours.")
     ] = None,
 ) -> None:
-    """Change a policy; what you do not name stays. The change is kept and audited."""
-    from payments_pipeline.repairs import run_policy
+    """Change a policy; what you do not name stays. What only tightens holds at once. What loosens a repair that people
+    must approve waits for a second person; then it exits with 1.
+    """
+    from payments_pipeline.policy_desk import run_policy
 
     changes = {"mode": mode, "approvals": approvals, "max_per_run": max_per_run, "max_per_day": max_per_day}
     term = {"expires_after": None if expires_hours is None else timedelta(hours=expires_hours)}
@@ -134,6 +136,36 @@ def change_policy(  # noqa: PLR0917  (typer's options)
             load_settings(), kind, report=report, changes=changes | term, limits=limits, actor=actor, as_of=now()
         )
     )
+
+
+@actions_app.command("policy-confirm")
+def confirm_policy(
+    change: Annotated[int, typer.Argument(help="Number of the change, as `actions policies` shows it.")], actor: Actor
+) -> None:
+    """Agree to a change of policy that somebody else asked for; from now on it holds."""
+    from payments_pipeline.policy_desk import run_policy_confirm
+
+    raise typer.Exit(run_policy_confirm(load_settings(), change, actor=actor, as_of=now()))
+
+
+@actions_app.command("policy-refuse")
+def refuse_policy(
+    change: Annotated[int, typer.Argument(help="Number of the change, as `actions policies` shows it.")],
+    actor: Actor,
+    reason: Reason,
+) -> None:
+    """Decide that a change of policy is not to be made."""
+    from payments_pipeline.policy_desk import run_policy_refuse
+
+    raise typer.Exit(run_policy_refuse(load_settings(), change, actor=actor, as_of=now(), reason=reason))
+
+
+@actions_app.command("policy-record")
+def record_policy(actor: Actor, reason: Reason) -> None:
+    """Enter in the audit trail what was changed in the policies by SQL; until then `audit verify` complains."""
+    from payments_pipeline.policy_desk import run_policy_record
+
+    raise typer.Exit(run_policy_record(load_settings(), actor=actor, as_of=now(), reason=reason))
 
 
 @actions_app.command("stop")

@@ -63,7 +63,8 @@ class LocalRuns:
             requests = definition.evaluate_tick(context).run_requests or ()
         for request in requests:
             job = request.job_name or definition.job_name
-            if job is None or not self.run(job, request.run_config, dict(request.tags)):
+            tags = {**request.tags, "dagster/sensor_name": sensor}  # as the daemon would say
+            if job is None or not self.run(job, request.run_config, tags):
                 raise PermanentError(
                     f"The run that sensor {sensor} asked for failed: {'; '.join(self.problems) or 'no reason given'}.",
                     where=f"job {job}",

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from payments_pipeline.assets.presentation import preview
 from payments_pipeline.config import Settings
+from payments_pipeline.core.people import is_reserved
 from payments_pipeline.errors import PaymentsPipelineError
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.providers.desk import Desk
@@ -25,6 +26,8 @@ from payments_pipeline.resources import ClockResource, DatabaseResource
 
 USER_TAGS = ("user", "dagster/user", "launched_by")
 """Where a deployment with log-ins may say who launched a run, the first that is there."""
+BY_MACHINE = ("dagster/sensor_name", "dagster/schedule_name", "dagster/from_automation_condition")
+"""Tags of runs that nobody launched: only these act in the project's own name."""
 DRY_RUN = "True: say what would change on both sides, and change nothing."
 
 
@@ -45,7 +48,7 @@ def who(context: Run, launch: Launch) -> str:
     """Whoever launched the run, by its configuration or its tags; a dry run may be anybody's.
 
     Raises:
-        dg.Failure: nobody is named.
+        dg.Failure: nobody is named, or a person under a name that is the project's own.
     """
     tags = context.run.tags
     named = launch.actor.strip() or next((tags[tag].strip() for tag in USER_TAGS if tags.get(tag, "").strip()), "")
@@ -54,6 +57,11 @@ def who(context: Run, launch: Launch) -> str:
     if not named:
         raise dg.Failure(
             "Nobody is named as the one who asks for this: set `actor` in the op's config to your name.",
+            allow_retries=False,
+        )
+    if is_reserved(named) and not any(tags.get(tag) for tag in BY_MACHINE):
+        raise dg.Failure(
+            f"{named} is what the project calls itself: set `actor` in the op's config to your name.",
             allow_retries=False,
         )
     return named

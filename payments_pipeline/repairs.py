@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from payments_pipeline.providers.desk import Desk
 from payments_pipeline.remediation import oversight
 from payments_pipeline.remediation.actions import apply, propose_target
 from payments_pipeline.remediation.facts import jsonable
-from payments_pipeline.remediation.policy_change import Limits, change_policy
 from payments_pipeline.remediation.recheck import Looker, look_again
 from payments_pipeline.reports import load_reports
 
@@ -43,16 +41,16 @@ def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | 
     """
     if state is not None and state not in STATES:
         raise ConfigurationError(f"No action is {state!r}.", where="--state", remedy=f"One of {', '.join(STATES)}.")
-    rows = _rows(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
+    rows = rows_of(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
     write_json(json, rows)
     if for_people(json):
         table = Table("id", "state", "kind", "target", "sum", "approvals", "proposed by", "why")
         for row in rows:
             table.add_row(
-                str(row["action_id"]), row["state"], row["kind"], _words(row["target"]), _money(row),
+                str(row["action_id"]), row["state"], row["kind"], words(row["target"]), _money(row),
                 str(row["approvals"]), row["proposed_by"], row["reason"] or "",
             )  # fmt: skip
-        _console().print(table)
+        wide_console().print(table)
     return FOUND if any(row["state"] == "proposed" for row in rows) else WELL
 
 
@@ -63,17 +61,17 @@ def run_show(settings: Settings, action_id: int, *, json: Path | None) -> int:
         PermanentError: there is no such action.
     """
     engine = get_engine(settings)
-    found = _rows(engine, "remediation/show_action.sql", action_id=action_id)
+    found = rows_of(engine, "remediation/show_action.sql", action_id=action_id)
     if not found:
         raise PermanentError(f"There is no action {action_id}.", where="recon.actions", remedy="List the actions.")
-    approvals = _rows(engine, "remediation/approvals_of.sql", action_id=action_id)
-    trail = _rows(engine, "remediation/trail_of.sql", action_id=action_id)
+    approvals = rows_of(engine, "remediation/approvals_of.sql", action_id=action_id)
+    trail = rows_of(engine, "remediation/trail_of.sql", action_id=action_id)
     write_json(json, {"action": found[0], "approvals": approvals, "trail": trail})
     if not for_people(json):
         return WELL
-    action, console = found[0], _console()
+    action, console = found[0], wide_console()
     console.print(f"Action {action_id}: {action['kind']}, {action['state']}", highlight=False)
-    console.print(f"  of: {_words(action['target'])}", highlight=False)
+    console.print(f"  of: {words(action['target'])}", highlight=False)
     console.print(f"  because: {action['reason']}", highlight=False)
     _show_effects(console, action["effects"])
     for one in approvals:
@@ -86,14 +84,14 @@ def run_show(settings: Settings, action_id: int, *, json: Path | None) -> int:
 def run_approve(settings: Settings, action_id: int, *, actor: str, as_of: datetime, note: str | None) -> int:
     """One person's approval."""
     result = oversight.approve(get_engine(settings), action_id, actor=actor, as_of=as_of, note=note)
-    _console().print(f"Action {action_id} is {result.state}: {result.reason}", highlight=False)
+    wide_console().print(f"Action {action_id} is {result.state}: {result.reason}", highlight=False)
     return WELL
 
 
 def run_reject(settings: Settings, action_id: int, *, actor: str, as_of: datetime, reason: str) -> int:
     """One person's decision against it."""
     oversight.reject(get_engine(settings), action_id, actor=actor, as_of=as_of, reason=reason)
-    _console().print(f"Action {action_id} is rejected.", highlight=False)
+    wide_console().print(f"Action {action_id} is rejected.", highlight=False)
     return WELL
 
 
@@ -104,7 +102,7 @@ def run_apply(settings: Settings, action_id: int, *, actor: str, as_of: datetime
     result = apply(
         engine, action_id, actor=actor, as_of=as_of, dry_run=dry_run, contract_dir=settings.contract_dir, desk=desk
     )  # fmt: skip
-    console = _console()
+    console = wide_console()
     verb = "would be" if dry_run else "is"
     console.print(f"Action {action_id} {verb} {result.state}: {result.reason or ''}", highlight=False)
     _show_effects(console, result.effects)
@@ -131,74 +129,18 @@ def _look_again(
         console.print(f"Looked again: {', '.join(look.reports)}; {look.resolved} findings resolved.", highlight=False)
 
 
-def run_policies(settings: Settings, *, json: Path | None) -> int:
-    """Every policy that is in force."""
-    engine = get_engine(settings)
-    rows = _rows(engine, "remediation/policies.sql")
-    limits = _rows(engine, "remediation/policy_limits.sql")
-    for row in rows:
-        row["limits"] = [
-            {name: value for name, value in one.items() if name not in {"action", "report"}}
-            for one in limits
-            if (one["action"], one["report"]) == (row["action"], row["report"])
-        ]
-    write_json(json, rows)
-    if not for_people(json):
-        return WELL
-    table = Table(
-        "repair", "report", "mode", "approvals", "a run", "a day", "lapses after", "version", "sums: run, day, second"
-    )
-    for row in rows:
-        table.add_row(
-            row["action"], row["report"] or "every other", row["mode"], str(row["approvals"]), str(row["max_per_run"]),
-            "" if row["max_per_day"] is None else str(row["max_per_day"]), row["expires_after"], str(row["version"]),
-            "; ".join(_limit(one) for one in row["limits"]),
-        )  # fmt: skip
-    _console().print(table)
-    return WELL
-
-
-def run_policy(
-    settings: Settings,
-    kind: str,
-    *,
-    report: str,
-    changes: Mapping[str, Any],
-    limits: Limits,
-    actor: str,
-    as_of: datetime,
-) -> int:
-    """Change a policy; what is not named stays.
-
-    Raises:
-        ConfigurationError: there is no such report. PermanentError: as `change_policy`.
-    """
-    if report and report not in (known := load_reports()):
-        close = ", ".join(get_close_matches(report, known, n=5, cutoff=0.4)) or "one that docs/reports.md names"
-        raise ConfigurationError(f"There is no report {report!r}.", where="--report", remedy=f"Perhaps {close}.")
-    wanted = {name: value for name, value in changes.items() if value is not None}
-    change_policy(
-        get_engine(settings), kind, actor=actor, as_of=as_of, report=report, changes=wanted, limits=limits
-    )  # fmt: skip
-    said = _words(
-        wanted | {f"{currency} {field}": sum_ for currency, one in limits.items() for field, sum_ in one.items()}
-    )
-    _console().print(f"Policy for {kind} is changed: {said}.", highlight=False)
-    return WELL
-
-
 def run_propose(settings: Settings, kind: str, target: Mapping[str, str], *, actor: str, as_of: datetime, reason: str,
                 dry_run: bool) -> int:  # fmt: skip
     """Propose a repair of what a person names. Exit code 1 when it is not due."""
     engine = get_engine(settings)
     desk = desk_of(settings, as_of, engine)
     view = propose_target(engine, kind, target, actor=actor, as_of=as_of, reason=reason, desk=desk, dry_run=dry_run)
-    console = _console()
+    console = wide_console()
     if view.state == "rejected":
         console.print(f"Not due: {view.reason}", highlight=False)
         return FOUND
     said = "It would be proposed" if dry_run else f"Action {view.action_id} is proposed"
-    console.print(f"{said}: {view.kind}, {_words(view.target)}", highlight=False)
+    console.print(f"{said}: {view.kind}, {words(view.target)}", highlight=False)
     _show_effects(console, view.effects)
     return WELL
 
@@ -211,7 +153,7 @@ def run_activate(
     target = {"user_id": user} | ({} if plan is None else {"plan_id": plan})
     engine = get_engine(settings)
     view = propose_target(engine, kind, target, actor=actor, as_of=as_of, reason=reason, dry_run=dry_run)
-    console = _console()
+    console = wide_console()
     if view.state == "rejected" or view.action_id is None:
         console.print(f"Not due: {view.reason}" if view.state == "rejected" else "It would be so:", highlight=False)
         _show_effects(console, view.effects)
@@ -223,7 +165,7 @@ def run_activate(
 
 def run_timeline(settings: Settings, *, user: str | None, payment: str | None, json: Path | None) -> int:
     """What the audit trail holds about a user or a payment. Exit code 1 when it holds nothing."""
-    rows = _rows(get_engine(settings), "remediation/timeline.sql", user_ref=user, payment_ref=payment)
+    rows = rows_of(get_engine(settings), "remediation/timeline.sql", user_ref=user, payment_ref=payment)
     write_json(json, rows)
     if not for_people(json):
         return WELL if rows else FOUND
@@ -231,7 +173,7 @@ def run_timeline(settings: Settings, *, user: str | None, payment: str | None, j
     for row in rows:
         action = "" if row["action_id"] is None else str(row["action_id"])
         table.add_row(str(row["audit_id"]), row["at"], row["event"], action, row["actor"], row["reason"] or "")
-    _console().print(table)
+    wide_console().print(table)
     return WELL if rows else FOUND
 
 
@@ -240,7 +182,7 @@ def desk_of(settings: Settings, as_of: datetime, engine: Engine) -> Desk:
     return Desk(settings, lambda: as_of, engine)
 
 
-def _rows(engine: Engine, statement: str, **values: Any) -> list[dict[str, Any]]:
+def rows_of(engine: Engine, statement: str, **values: Any) -> list[dict[str, Any]]:
     with engine.connect() as connection:
         found = connection.execute(named(statement), values).mappings().all()
     return [{key: jsonable(value) for key, value in row.items()} for row in found]
@@ -255,19 +197,14 @@ def _show_effects(console: Console, effects: Sequence[Mapping[str, Any]]) -> Non
     console.print(table)
 
 
-def _words(target: Mapping[str, Any]) -> str:
+def words(target: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in target.items())
-
-
-def _limit(one: Mapping[str, Any]) -> str:
-    sums = (one["max_amount_per_run"], one["max_amount_per_day"], one["second_approval_above"])
-    return f"{one['currency']} {', '.join('none' if each is None else str(each) for each in sums)}"
 
 
 def _money(row: Mapping[str, Any]) -> str:
     return "" if row["amount"] is None else f"{row['amount']} {row['currency']}"
 
 
-def _console() -> Console:
+def wide_console() -> Console:
     """Whatever is shown came from outside at some point: brackets and colons are only that."""
     return Console(width=_WIDE, soft_wrap=True, markup=False, emoji=False)

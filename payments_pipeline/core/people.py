@@ -12,6 +12,11 @@ from payments_pipeline.errors import PermanentError
 
 POLICY = "policy"
 """Under this name the project acts by itself; no person does."""
+RESERVED = frozenset(
+    {POLICY, "system", "default", "nobody", "dagster", "daemon", "sensor", "schedule", "payments-pipeline",
+     "payments_pipeline"}
+)  # fmt: skip
+"""Names that stand in tables and runs for the project, its defaults or its machinery."""
 
 
 def tidy(name: str) -> str:
@@ -44,11 +49,16 @@ def person(actor: str) -> str:
         PermanentError: nobody is named, or the name is the project's own.
     """
     name = named(actor)
-    if same(name) == POLICY:
+    if is_reserved(name):
         raise PermanentError(
             f"{name} is what the project calls itself.", where="actor", remedy="Pass the name of who does it."
         )
     return name
+
+
+def is_reserved(name: str) -> bool:
+    """Whether it is nobody's own name, however it is written."""
+    return same(name) in RESERVED
 
 
 def given(reason: str, where: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from payments_pipeline.db.contract import apply_contract
 from payments_pipeline.db.engine import driver_connection
-from payments_pipeline.db.sql import sql_root
+from payments_pipeline.db.sql import named, sql_root
 from payments_pipeline.errors import SchemaError
 
 # Any constant will do as long as nobody else on the server uses it: "payments_pipeline" in ASCII, cut to 63 bits.
@@ -72,7 +72,9 @@ def require_current(connection: Connection) -> None:
 def run_revision(module_file: str) -> None:
     """Run the .sql file beside a revision's module, inside Alembic's transaction."""
     source = Path(module_file).with_suffix(".sql").read_text(encoding="utf-8")
-    driver_connection(op.get_bind()).execute(source.encode())
+    connection = op.get_bind()
+    connection.execute(named("migrations/shipping.sql"))
+    driver_connection(connection).execute(source.encode())
 
 
 def _config(connection: Connection) -> Config:

@@ -22,7 +22,7 @@ LABELS = {
 }  # fmt: skip
 _COMPOSED = {
     "provider", "provider_ref", "currency", "subscription_status", "subscription_tier", "expected_tier", "severity",
-    "fingerprint", "repairable",
+    "fingerprint", "repairable", "needs_person",
 }  # fmt: skip
 _FRAME = {
     "report", "title", "why", "what_to_do", "severity", "evidence", "finding_id", "episode", "opened_at", "report_url",

@@ -156,10 +156,9 @@ def _row(texts: Sequence[str | None], numbers: Sequence[Any], flags: Sequence[bo
     shift, at = -stripe_exponent(currency), datetime.fromtimestamp
     try:
         whole = Decimal(amount).scaleb(shift)
-        if received is not None:
-            received = Decimal(received).scaleb(shift)
-        else:
-            received = whole if status == "succeeded" else _ZERO
+        if received is None and status == "succeeded":
+            received = amount if captured is None else captured
+        received = _ZERO if received is None else Decimal(received).scaleb(shift)
         if capturable is not None:
             capturable = Decimal(capturable).scaleb(shift)
         else:

@@ -117,6 +117,8 @@ def unusual_intent_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     amount = money_needed(obj, "amount", currency)
     # API-compatible servers leave out what can be told from the status.
     received = money(obj, "amount_received", currency)
+    if received is None and status == "succeeded":
+        received = money(latest_charge(obj), "amount_captured", currency)
     capturable = money(obj, "amount_capturable", currency)
     return (
         object_id(obj),

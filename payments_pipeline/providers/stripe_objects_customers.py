@@ -137,12 +137,13 @@ def subscription_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     """A Subscription in the order of `SUBSCRIPTIONS.columns`; price columns are those of its first item.
 
     Raises:
-        MalformedObjectError: id, status, currency or created is missing, or a field is of another type.
+        MalformedObjectError: id, status, currency (its own or its first price's) or created is missing, or a field is
+            of another type.
     """
-    currency = text_needed(obj, "currency")
     items, whole = _items(obj)
     first = items[0] if items else {}
-    price = part(first, "price")
+    price = _price(first)
+    currency = text(obj, "currency") or text_needed(price, "currency")
     start, end = _current_period(obj, items)
     return (
         object_id(obj),
@@ -220,11 +221,20 @@ def _items(obj: Mapping[str, Any]) -> tuple[Sequence[Mapping[str, Any]], bool]:
     return found, not listed.get("has_more")
 
 
+def _price(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an item costs; of servers that know only plans, what prices were before, as a price."""
+    price, plan = part(item, "price"), part(item, "plan")
+    if price or not plan:
+        return price
+    recurring = {"interval": plan.get("interval"), "interval_count": plan.get("interval_count")}
+    return {**plan, "unit_amount": plan.get("amount"), "recurring": recurring}
+
+
 def _amount(items: Sequence[Mapping[str, Any]], currency: str) -> Decimal | None:
     """Price times quantity over all items; None where one is metered, tiered or priced in fractions of a cent."""
     total = 0
     for item in items:
-        unit, quantity = integer(part(item, "price"), "unit_amount"), integer(item, "quantity")
+        unit, quantity = integer(_price(item), "unit_amount"), integer(item, "quantity")
         if unit is None or quantity is None:
             return None
         total += unit * quantity

@@ -17,7 +17,8 @@ from payments_pipeline.errors import GoneError, MalformedObjectError
 if TYPE_CHECKING:  # it loads stripe and requests, which definitions do not need
     from payments_pipeline.providers.stripe_calls import StripeCalls
 
-_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+"""Stripe's own have no hyphen; those of some servers that speak its API do."""
 MOST_LISTED = 100
 Json = dict[str, Any]
 
@@ -106,7 +107,7 @@ def checked(object_id: str) -> str:
     """An id that can stand in a path.
 
     Raises:
-        MalformedObjectError: it holds anything but letters, digits and underscores.
+        MalformedObjectError: it holds anything but letters, digits, underscores and hyphens.
     """
     if _ID.fullmatch(object_id) is None:
         raise MalformedObjectError(f"{object_id[:40]!r} is no Stripe id.", remedy="Correct the application's row.")

@@ -141,7 +141,8 @@ def apply(
         dry_run: read only, and return the effects.
         contract_dir: the company's own write-back statements; None: the shipped ones.
         desk: where providers are asked; None: nowhere.
-        step: told each step that a provider's repair has completed.
+        step: told each step that was completed; one that asks no provider has ``read`` and ``written``, both inside
+            its one transaction.
 
     Raises:
         PermanentError: there is no such action, or no actor is named.
@@ -167,7 +168,8 @@ def apply(
                 return ActionResult(action_id, action.state, action.effects, halted, dry_run)
             if dry_run:
                 return rehearse(connection, action, as_of, desk)
-            return _apply(connection, action, _order(action, named_actor(actor), as_of), contract_dir, desk)
+            order = _order(action, named_actor(actor), as_of)
+            return _apply(connection, action, order, contract_dir, desk=desk, step=step)
     except OperationalError as error:
         raise TransientError(
             f"The database did not let us apply it: {_first_line(error)}.",
@@ -213,7 +215,7 @@ def _store(connection: Connection, plan: Plan, actor: str, as_of: datetime) -> A
 
 
 def _apply(
-    connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None, desk: Desk | None
+    connection: Connection, action: Row[Any], order: Order, contract_dir: Path | None, *, desk: Desk | None, step: Step
 ) -> ActionResult:
     if (reason := held_back(connection, action, at=order.at, actor=order.actor)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
@@ -225,6 +227,7 @@ def _apply(
     if (reason := over_caps(connection, action, at=order.at)) is not None:
         return ActionResult(action.action_id, action.state, action.effects, reason)
     effects = kind.plan(before, as_of=order.at)
+    step("read")
     try:
         with connection.begin_nested():
             kind.apply(connection, before, order, statements)
@@ -237,7 +240,9 @@ def _apply(
         return finish(connection, action, order, Outcome("failed", before, before, _first_line(error)))
     except PaymentsPipelineError as error:
         return finish(connection, action, order, Outcome("failed", before, before, str(error)))
-    return finish(connection, action, order, Outcome("verified", before, after, effects=effects))
+    result = finish(connection, action, order, Outcome("verified", before, after, effects=effects))
+    step("written")
+    return result
 
 
 def rehearse(connection: Connection, action: Row[Any], as_of: datetime, desk: Desk | None) -> ActionResult:

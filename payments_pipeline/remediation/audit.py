@@ -3,6 +3,7 @@
 Belongs here: adding a row, and proving the chain. Does not belong here: deciding what is worth a row. The chain shows
 any row that was changed, put in or taken out by somebody who did not compute all later hashes anew. Rows cut off at its
 end, and a chain computed anew, show only against a `head` noted elsewhere, or where a repair is left without its row.
+Policies changed by SQL have no row; they show as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _HASHED = (
     "after", "details",
 )  # fmt: skip
 _JSON = ("before", "after", "details")
+MOST_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class AuditCheck:
         broken_at: audit_id of the first row that does not fit; None when all fit.
         head: hash of the last row that fits, to be noted outside this database.
         unaudited: repairs that count as verified and have no row that says so; at most 20.
+        beside: changes of policies and limits that no row tells of: made by SQL, past the commands; at most 20.
         noted: whether the head that was noted before is the hash of one of the rows; None: none was given.
     """
 
@@ -45,6 +48,7 @@ class AuditCheck:
     head: str
     unaudited: tuple[int, ...] = ()
     noted: bool | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def trouble(self) -> str | None:
@@ -55,6 +59,11 @@ class AuditCheck:
             return "CUT OFF OR WRITTEN ANEW: no row has the noted head."
         if self.unaudited:
             return f"ROWS ARE MISSING: nothing tells of the verified actions {', '.join(map(str, self.unaudited))}."
+        if self.beside:
+            return (
+                f"POLICY WAS CHANGED BESIDE THE COMMANDS: {'; '.join(self.beside)}. Look at recon.policy_versions; if "
+                "it was meant, enter it with: payments-pipeline actions policy-record."
+            )
         return None
 
 
@@ -121,16 +130,19 @@ def verify(connection: Connection, *, head: str | None = None) -> AuditCheck:
     wanted = None if head is None else head.strip().lower()
     noted = None if wanted is None else wanted == GENESIS
     unaudited = tuple(connection.execute(named("remediation/unaudited.sql")).scalars())
+    found = connection.execute(named("remediation/policies_beside.sql")).all()
+    beside = tuple(f"version {row.policy_version_id}, {row.change} of {row.changed_table} by {row.database_user}"
+                   for row in found[:MOST_TOLD])  # fmt: skip
     statement = named("remediation/audit_chain.sql").execution_options(stream_results=True, yield_per=1000)
     with connection.execute(statement) as links:
         for record in links.mappings():
             link = dict(record)
             fits = link["audit_id"] == rows + 1 and link["previous_hash"] == previous
             if not fits or link["hash"] != _hash(previous, link):
-                return AuditCheck(rows, int(link["audit_id"]), previous, unaudited, noted)
+                return AuditCheck(rows, int(link["audit_id"]), previous, unaudited, noted, beside)
             previous, rows = link["hash"], rows + 1
             noted = noted if wanted is None else noted or previous == wanted
-    return AuditCheck(rows, None, previous, unaudited, noted)
+    return AuditCheck(rows, None, previous, unaudited, noted, beside)
 
 
 def _hash(previous: str, row: Mapping[str, Any]) -> str:

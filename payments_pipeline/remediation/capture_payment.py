@@ -33,7 +33,7 @@ class CapturePayment:
     """Stripe captures an intent once, whatever the key."""
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
-        """See `holds.hold_target`."""
+        """``provider_ref`` of a Stripe payment (``pi_…``); ``capture_amount`` of a part, in major units."""
         return holds.hold_target(evidence)
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
@@ -90,12 +90,12 @@ class CapturePayment:
             return "other"
         if intent["status"] == "requires_capture":
             return "open"
-        taken = to_stripe(Decimal(intent["amount_received"]), intent["currency"])
+        taken = to_stripe(holds.taken(facts), intent["currency"])
         return "done" if taken == int(request.parameters["amount_to_capture"]) else "other"
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """The payment's row, unless its webhook was quicker."""
-        payment, taken = facts["payment"], Decimal(facts["intent"]["amount_received"])
+        payment, taken = facts["payment"], holds.taken(facts)
         if payment is None or payment["app_state"] not in _MAY_BE_CAPTURED:
             state = payment and payment["status"]
             raise PreconditionError(
@@ -121,8 +121,8 @@ class CapturePayment:
             return "Stripe does not show it captured."
         if payment is None or payment["app_state"] != "paid":
             return "app_payments does not show it paid."
-        if Decimal(payment["amount"]) != Decimal(intent["amount_received"]):
-            return f"app_payments shows {payment['amount']}, {intent['amount_received']} was captured."
+        if Decimal(payment["amount"]) != (taken := holds.taken(after)):
+            return f"app_payments shows {payment['amount']}, {taken} was captured."
         del before
         return None
 

@@ -54,7 +54,7 @@ class _FindingKind:
 
 
 class ResolveFinding(_FindingKind):
-    """A person says that it is over."""
+    """Closes a finding because a person says that it is over; nothing else changes."""
 
     name = "resolve_finding"
 
@@ -84,7 +84,7 @@ class ResolveFinding(_FindingKind):
 
 
 class SnoozeFinding(_FindingKind):
-    """A person says that it may wait."""
+    """Lets a finding wait until a time that a person names; nothing else changes."""
 
     name = "snooze_finding"
 

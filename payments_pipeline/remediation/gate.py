@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from payments_pipeline.db.sql import named
-from payments_pipeline.remediation.kinds import Money
+from payments_pipeline.remediation.kinds import Doubting, Money
 from payments_pipeline.remediation.policy import BY_ITSELF, OFF, Policy, policies, policy_for
 from payments_pipeline.remediation.registry import KINDS
 
@@ -46,17 +46,26 @@ def held_back(connection: Connection, action: Row[Any], *, at: datetime, actor: 
         return action.reason or f"It is {action.state} already."
     if action.expires_at is not None and action.expires_at <= at:
         return f"It was to be taken up before {action.expires_at}."
-    policy = policy_of(connection, action)
-    if action.kind not in KINDS or policy.mode == "off":
+    if action.kind not in KINDS or policy_of(connection, action).mode == "off":
         return f"Policy for {action.kind} is off."
-    needed = policy.needed(stake_of(action))
-    given = len(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action.action_id}).all())
-    if given < needed:
-        return f"Policy for {action.kind} asks for {needed} approval(s)." + (f" It has {given}." if given else "")
+    needed = approvals_needed(connection, action)
+    if (lack := _lack(connection, action, needed)) is not None:
+        return lack
     finding = _finding(connection, action) if actor == BY_ITSELF else None
     if finding is not None and (finding.status == "snoozed" or (finding.status == "acknowledged" and not needed)):
         return f"Finding {action.finding_id} is {finding.status}: somebody looks after it."
     return None
+
+
+def _lack(connection: Connection, action: Row[Any], needed: int) -> str | None:
+    given = len(connection.execute(named("remediation/approvals_of.sql"), {"action_id": action.action_id}).all())
+    if given >= needed:
+        return None
+    if given:
+        return f"Policy for {action.kind} asks for {needed} approval(s). It has {given}."
+    doubt = doubt_of(action)
+    asks = f"Policy for {action.kind} asks for {needed} approval(s)."
+    return asks if doubt is None else f"{doubt} A person must agree: {needed} approval(s)."
 
 
 def overtaken(connection: Connection, action: Row[Any]) -> str | None:
@@ -90,6 +99,18 @@ def _finding(connection: Connection, action: Row[Any]) -> Row[Any] | None:
     if action.finding_id is None:
         return None
     return connection.execute(named("remediation/hold_finding.sql"), {"finding_id": action.finding_id}).one_or_none()
+
+
+def approvals_needed(connection: Connection, action: Row[Any]) -> int:
+    """How many people must agree: as policy says, and one at least where the facts leave it to people."""
+    needed = policy_of(connection, action).needed(stake_of(action))
+    return needed if doubt_of(action) is None else max(needed, 1)
+
+
+def doubt_of(action: Row[Any]) -> str | None:
+    """What a person must judge first, by the facts that the action was planned on."""
+    kind: object = KINDS.get(action.kind)
+    return kind.doubt(action.precondition) if isinstance(kind, Doubting) else None
 
 
 def policy_of(connection: Connection, action: Row[Any]) -> Policy:

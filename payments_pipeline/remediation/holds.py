@@ -106,8 +106,9 @@ def read_intent(desk: Desk | None, account: str, intent_id: str) -> Facts | None
 def intent_facts(intent: Mapping[str, Any]) -> Facts:
     """What repairs go by, of Stripe's object with its charge expanded; nothing that changes by itself.
 
-    Servers that speak the API may leave out the sums of older versions of it: a hold without amount_capturable is of
-    the whole amount, and what was taken without amount_received is what the charge says.
+    Servers that speak the API may leave out sums: a hold without amount_capturable is of the whole amount; without
+    amount_received the charge says what was taken. Where that says no more than that it was captured, all of it was
+    taken, and ``kept`` is what was not given back: such a server gives back what a partial capture leaves.
 
     Raises:
         KeyError, TypeError, ValueError: the object lacks something that can't be told from the rest.
@@ -123,8 +124,10 @@ def intent_facts(intent: Mapping[str, Any]) -> Facts:
         "amount": intent["amount"],
         "amount_capturable": _capturable(intent, status),
         "amount_received": _received(intent, charge, status),
-        "amount_refunded": (charge.get("amount_refunded") or 0) if charge.get("captured", True) else 0,
     }
+    minor["amount_refunded"] = _given_back(charge, int(intent["amount"]), int(minor["amount_received"]))
+    if status == "succeeded" and intent.get("amount_received") is None and charge.get("amount_captured") is None:
+        minor["kept"] = minor["amount_received"] - minor["amount_refunded"]
     facts = {name: from_stripe(int(value), currency) for name, value in minor.items()}
     return {
         **{name: jsonable(value) for name, value in facts.items()},
@@ -147,8 +150,29 @@ def _capturable(intent: Mapping[str, Any], status: str) -> int:
 def _received(intent: Mapping[str, Any], charge: Mapping[str, Any], status: str) -> int:
     told = intent.get("amount_received")
     if told is None and status == "succeeded":
-        return int(charge["amount_captured"])
+        captured = charge.get("amount_captured")
+        return int(charge.get("amount", intent["amount"]) if captured is None else captured)
     return int(told or 0)
+
+
+def _given_back(charge: Mapping[str, Any], amount: int, received: int) -> int:
+    """What the payer got back of what was taken.
+
+    Some servers, and Stripe in earlier years, count what a partial capture let go among what was refunded (Stripe's
+    reference of amount_to_capture: "any additional amount is automatically refunded"). It is in there when otherwise
+    more was given back than was taken.
+    """
+    told = int(charge.get("amount_refunded") or 0) if charge.get("captured", True) else 0
+    let_go = int(charge.get("amount") or amount) - received
+    return told - let_go if told > received and let_go > 0 else told
+
+
+def taken(facts: Facts) -> Decimal:
+    """What was taken of a hold: of a part that was asked for, what was kept where the server takes all first."""
+    intent = facts["intent"]
+    part = None if facts["capture_amount"] is None else sum_of(facts["capture_amount"])
+    kept = None if intent.get("kept") is None else Decimal(intent["kept"])
+    return part if part is not None and part == kept else Decimal(intent["amount_received"])
 
 
 def touched_hold(facts: Facts) -> tuple[str, Mapping[str, list[str]]]:

@@ -135,6 +135,15 @@ class ProviderKind(ActionKind, Protocol):
 
 
 @runtime_checkable
+class Doubting(Protocol):
+    """A repair that some facts leave to people, whatever policy says."""
+
+    def doubt(self, facts: Facts) -> str | None:
+        """What a person must judge first: then one approval at least is needed; None: nothing. Pure."""
+        ...
+
+
+@runtime_checkable
 class Touching(Protocol):
     """A repair after which objects of Stripe's are to be read anew."""
 

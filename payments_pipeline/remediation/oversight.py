@@ -17,12 +17,12 @@ from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit
 from payments_pipeline.remediation.facts import jsonable
-from payments_pipeline.remediation.gate import OPEN, policy_of, stake_of
+from payments_pipeline.remediation.gate import OPEN, approvals_needed
 from payments_pipeline.remediation.kinds import Order
 from payments_pipeline.remediation.outcome import ActionResult, Outcome, finish, whose
-from payments_pipeline.remediation.policy_change import change_policy
+from payments_pipeline.remediation.policy_change import change_policy, confirm_policy
 
-__all__ = ["approve", "change_policy", "expire", "locked", "named_person", "reject", "resume", "stop"]
+__all__ = ["approve", "change_policy", "confirm_policy", "expire", "locked", "named_person", "reject", "resume", "stop"]
 
 
 def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note: str | None = None) -> ActionResult:
@@ -43,7 +43,7 @@ def approve(engine: Engine, action_id: int, *, actor: str, as_of: datetime, note
         _refuse_approver(action, who, before)
         row = {"action_id": action_id, "approver": who, "at": as_of, "note": note}
         connection.execute(named("remediation/insert_approval.sql"), row | {"digest": action.precondition_digest})
-        needed = policy_of(connection, action).needed(stake_of(action))
+        needed = approvals_needed(connection, action)
         complete = len(before) + 1 >= needed
         if complete:
             connection.execute(named("remediation/approve_action.sql"), {"action_id": action_id})

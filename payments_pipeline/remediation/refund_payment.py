@@ -34,7 +34,7 @@ class RefundPayment:
     repeatable = False
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
-        """As a hold's, and ``refund_amount`` of a part."""
+        """``provider_ref`` of a Stripe payment (``pi_…``); ``refund_amount`` of a part, in major units."""
         target = holds.hold_target(evidence)
         if target is None or evidence.get("refund_amount") is None:
             return target
@@ -50,9 +50,9 @@ class RefundPayment:
         """See `holds.read_hold`; and ``refunds``, oldest first."""
         del as_of
         facts = holds.read_hold(connection, target, desk)
-        found = [] if facts["intent"] is None or desk is None else desk.stripe(facts["account"]).refunds(
-            target["provider_ref"]
-        )  # fmt: skip
+        intent, found = facts["intent"], []
+        if desk is not None and intent is not None and intent["status"] == "succeeded":  # else nothing was taken
+            found = desk.stripe(facts["account"]).refunds(target["provider_ref"])
         return facts | {
             "refund_amount": target.get("refund_amount"),
             "refunds": sorted((_refund(item) for item in found), key=lambda item: str(item["id"])),

@@ -34,7 +34,7 @@ class ReleaseAuthorization:
     """Stripe cancels an intent once, whatever the key."""
 
     def target(self, evidence: Mapping[str, Any]) -> dict[str, str] | None:
-        """See `holds.hold_target`."""
+        """``provider_ref`` of a Stripe payment (``pi_…``)."""
         return holds.hold_target(evidence)
 
     def lock(self, connection: Connection, target: Mapping[str, str], writeback: Writeback) -> None:
@@ -65,6 +65,13 @@ class ReleaseAuthorization:
             return "It is held for a plan: a person must decide."
         return None
 
+    def doubt(self, facts: Facts) -> str | None:
+        """Called a no-show although somebody came: which of the two is right, a person must say."""
+        booking = facts["booking"]
+        if booking is None or booking["booking_actual_start"] is None:
+            return None
+        return f"The booking is {booking['booking_status']}, but somebody joined at {booking['booking_actual_start']}."
+
     def plan(self, facts: Facts, *, as_of: datetime) -> list[Facts]:
         """Stripe's status, the row's, the booking's."""
         del as_of
@@ -81,9 +88,9 @@ class ReleaseAuthorization:
         return effects
 
     def request(self, facts: Facts) -> Request:
-        """Cancel."""
+        """Cancel, and nothing that could be left out: other servers refuse parameters they do not know."""
         path = f"/v1/payment_intents/{facts['provider_ref']}/cancel"
-        return Request(facts["account"], facts["provider_ref"], path, {"cancellation_reason": "abandoned"})
+        return Request(facts["account"], facts["provider_ref"], path, {})
 
     def progress(self, facts: Facts, request: Request) -> Progress:
         """Done: canceled, by us or by anybody."""

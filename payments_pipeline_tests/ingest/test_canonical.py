@@ -89,6 +89,31 @@ def test_charge_and_refunds_that_were_read_at_different_times(
 
 
 @pytest.mark.parametrize(
+    ("taken", "charge", "all_back", "refunds", "returned", "state"),
+    [
+        (6, 14, False, [14], 0, "paid"),
+        (6, 14, None, [], 0, "paid"),
+        (6, 20, True, [14, 6], 6, "refunded"),
+        (10, 10, False, [10], 0, "paid"),
+        (10, 10, True, [10], 10, "refunded"),
+        (10, 10, False, [7, 3], 10, "refunded"),
+        (14, 5, False, [5], 5, "paid"),
+        (14, 14, False, [6, 8], 8, "paid"),
+    ],
+)
+def test_what_a_partial_capture_let_go_was_not_given_back(
+    books: Books, taken: int, charge: int, all_back: bool | None, refunds: list[int], returned: int, state: str
+) -> None:
+    """Of 20 that were held. Stripe made a refund of the rest in earlier years, and some servers do."""
+    told = {"charge_refunded": all_back, "charge_amount_refunded": charge, "charge_amount_captured": taken}
+    books.add("stripe_payment_intents", **INTENT | {"amount": 20, "amount_received": taken} | told)
+    for number, amount in enumerate(refunds):
+        books.add("stripe_refunds", **REFUND | {"object_id": f"re_{number}", "status": "succeeded", "amount": amount})
+    row = books.refreshed()
+    assert (row["amount_refunded"], row["state"]) == (returned, state)
+
+
+@pytest.mark.parametrize(
     ("told", "refunds", "returned", "state"),
     [
         (0, [("succeeded", 12, 1)], 12, "refunded"),

@@ -160,7 +160,7 @@ def test_a_row_that_lags_behind_is_found_told_and_brought_in_line_in_one_run(
     assert [row.state for row in desk.all("SELECT state FROM recon.actions")] == [], "by hand it is a dry run"
     asked = tick(desk.settings, kept)
     assert isinstance(asked, dg.RunRequest)
-    result = desk.run(CHANGES, asked.run_config)
+    result = desk.run(CHANGES, asked.run_config, tags={"dagster/sensor_name": CHANGES})
 
     assert result.success
     (row,) = desk.all("SELECT status FROM payment_transactions")

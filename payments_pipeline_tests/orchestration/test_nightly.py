@@ -94,11 +94,11 @@ def configured(settings: Settings, world: World, faults: FaultPlan) -> Iterator[
 
 
 def _run(
-    job: str, settings: Settings, instance: dg.DagsterInstance, now: datetime = AS_OF, config: Any = None
+    job: str, settings: Settings, instance: dg.DagsterInstance, now: datetime = AS_OF, config: Any = None, **more: Any
 ) -> dg.ExecuteInProcessResult:
     definitions = build_defs(default_resources(settings, now))
     definition = definitions.resolve_job_def(job)
-    return definition.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+    return definition.execute_in_process(instance=instance, run_config=config, raise_on_error=False, **more)
 
 
 def _all(engine: Engine, statement: str) -> list[Any]:
@@ -255,7 +255,8 @@ def test_probe_repairs_what_its_reports_find_in_the_same_run(
 ) -> None:
     request, _ = probe(None, [Suspect("1", AS_OF)], None, now=AS_OF, until=AS_OF, run_config=in_earnest(*PROBED))
     assert isinstance(request, dg.RunRequest)
-    result = _run("probe_activations", settings, instance, config=request.run_config)
+    tags = {"dagster/sensor_name": "activation_probe"}
+    result = _run("probe_activations", settings, instance, config=request.run_config, tags=tags)
 
     assert result.success
     assert _materialised(result) == {

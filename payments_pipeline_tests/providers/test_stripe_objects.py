@@ -10,6 +10,7 @@ import pytest
 
 from payments_pipeline.errors import MalformedObjectError
 from payments_pipeline.providers import stripe_objects
+from payments_pipeline.providers import stripe_objects_customers as customers
 
 INTENT: dict[str, Any] = {"id": "pi_1", "status": "succeeded", "currency": "usd", "amount": 1999, "created": 1793534400}
 
@@ -40,6 +41,24 @@ def test_a_bare_intent_of_a_lenient_server_is_enough() -> None:
     assert found["amount_received"] == Decimal("19.99")
     assert found["charge_id"] is None
     assert found["metadata_user_id"] is None
+
+
+def test_what_an_intent_does_not_say_of_its_capture_its_charge_may() -> None:
+    charge = {"id": "ch_1", "captured": True, "amount_captured": 500}
+    for intent in ({"latest_charge": charge}, {"charges": {"data": [charge]}}):
+        assert row(**intent)["amount_received"] == 5
+    assert row(latest_charge={"id": "ch_1", "captured": True})["amount_received"] == Decimal("19.99")
+
+
+def test_a_subscription_of_a_server_without_prices_costs_its_plan() -> None:
+    plan = {"id": "pro", "amount": 1999, "currency": "usd", "interval": "month", "interval_count": 1, "product": "pr_1"}
+    subscription = {"id": "sub_1", "status": "active", "customer": "cus_1", "created": 1793534400,
+                    "items": {"data": [{"plan": plan, "quantity": 2}]}}  # fmt: skip
+    found = dict(zip(customers.SUBSCRIPTIONS.columns, customers.subscription_row(subscription), strict=True))
+    assert (found["currency"], found["amount"], found["price_id"]) == ("usd", Decimal("39.98"), "pro")
+    assert (found["product_id"], found["period"], found["period_count"]) == ("pr_1", "month", 1)
+    with pytest.raises(MalformedObjectError, match="currency"):
+        customers.subscription_row(subscription | {"items": {}})
 
 
 def test_expanded_and_plain_customers_read_the_same() -> None:

@@ -1,8 +1,8 @@
 """Random interleavings of workers, webhooks, users, kills and provider failures; then the books are held together.
 
 Belongs here: the crowd of a round, settling, what holds after all rounds. Does not belong here: what a round is about
-and what must hold of it (soak_holds.py, soak_others.py), scenarios with a name (test_holds.py). A round is a function
-of its seed up to the scheduling of threads and processes.
+and what must hold of it (soak_holds.py, soak_access.py, soak_runs.py, soak_others.py), scenarios with a name
+(test_holds.py). A round is a function of its seed up to the scheduling of threads and processes.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Soak:
     def play(self, seed: int, choice: random.Random, one: Round) -> None:
         """Everybody at it at once; then it is settled and judged."""
         self._spoil(choice)
+        taken = (choice.choice(one.actions), choice.choice(one.actions), *one.actions[2:]) if one.actions else ()
         crowd: list[Callable[[], None]] = [
-            partial(self._worker, action, random.Random(choice.random()))
-            for action in (choice.choice(one.actions), choice.choice(one.actions), *one.actions[2:])
+            partial(self._worker, action, random.Random(choice.random())) for action in taken
         ]
         crowd += one.others()
         choice.shuffle(crowd)

@@ -101,18 +101,24 @@ def test_limits_and_terms_are_changed_but_no_second_approval_is_lost(teller: Tel
     assert callable(say)
     line = "actions policy capture_payment --actor boss"
     sums = ("--limit-run", "USD 700", "--limit-day", "usd 900.50", "--second-above", "USD 300", "--limit-day", "CHF 50")
-    assert say(f"{line} --report stuck_authorizations --expires-hours 12", *sums)[0] == 0
+    code, told = say(f"{line} --report stuck_authorizations --expires-hours 12", *sums)
+    assert (code, "policy-confirm 1" in told, "caps of its own" in told) == (1, True, True)
+    assert "waits until" in say("actions policies")[1]
+    assert say("actions policy-confirm 1 --actor ann")[0] == 0
     rows = teller.town.run(
         "SELECT array_agg(concat_ws(' ', currency, max_amount_per_run, max_amount_per_day, second_approval_above)"
         " ORDER BY currency) FROM recon.policy_limits WHERE report = 'stuck_authorizations'"
     )
     assert rows == ["CHF 50 0", "USD 700 900.50 300"]
     told = teller.town.row("SELECT actor, after FROM recon.audit_log WHERE event = 'policy.changed'")
-    assert (told["actor"], told["after"]["limits"]["USD"]["max_amount_per_day"]) == ("boss", "900.50")
+    assert (told["actor"], told["after"]["limits"]["USD"]["max_amount_per_day"]) == ("ann", "900.50")
     assert told["after"]["expires_after"] == "12:00:00"
     assert '"max_amount_per_day": "900.50"' in say("actions policies --json")[1]
     with pytest.raises(PermanentError, match="two people must agree"):
         say(line, "--second-above", "USD 501")
+    assert say(line, "--max-per-run", "51")[0] == 1
+    assert say("actions policy-refuse 2 --actor ann --reason", "not so many")[0] == 0
+    assert "Every version is in" in say("actions policy-record --actor ann --reason", "to see")[1]
     for wrong in ("USD", "USD Infinity", "USD -1", "500", "USD 1E+99"):
         with pytest.raises(PermanentError, match="is not a sum"):
             say(line, "--limit-run", wrong)

@@ -53,6 +53,21 @@ def test_what_a_person_rejected_is_not_proposed_again_by_itself_and_can_be_by_pe
     assert again.state == "proposed"
 
 
+def test_a_no_show_that_somebody_joined_is_released_only_after_a_person_agreed(teller: Teller) -> None:
+    """The application says both: policy lets no-shows go by itself, but not against what else is on record."""
+    intent = teller.hold(booking="no_show", started=True)
+    finding = teller.finding(intent, "release_authorization", report="no_show_holds")
+    (view,) = policy_acts(teller, finding).actions
+    assert view.action_id is not None
+    assert (view.state, "somebody joined" in str(view.reason)) == ("proposed", True)
+    assert "A person must agree" in str(teller.apply(view.action_id, actor="ann").reason)
+    assert teller.at_stripe(intent)[0] == "requires_capture"
+
+    assert oversight.approve(teller.engine, view.action_id, actor="ann", as_of=AS_OF).state == "approved"
+    assert teller.apply(view.action_id, actor=BY_ITSELF).state == "verified"
+    assert teller.at_stripe(intent)[0] == "canceled"
+
+
 def test_what_a_machine_rejected_is_tried_again(teller: Teller) -> None:
     user, _, finding = teller.town.gap()
     (view,) = propose(teller.engine, actor=BY_ITSELF, as_of=AS_OF, findings=[finding])

@@ -31,6 +31,10 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(before)
 
 
+OF_A_SENSOR = {"dagster/sensor_name": "repairs_due"}
+"""As the daemon marks the runs that sensors ask for."""
+
+
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
@@ -96,6 +100,11 @@ def test_nobody_repairs_without_a_name(teller: Teller, instance: dg.DagsterInsta
     nameless = run(teller, instance, "capture_payment", config)
     assert not nameless.success
     assert "set `actor`" in str(nameless.failure_data_for_node(action_op("capture_payment")))
+    for name in ("policy", "System ", "pol\u00adicy"):
+        theirs = one("capture_payment", provider_ref=intent, dry_run=False, actor=name)
+        taken = run(teller, instance, "capture_payment", theirs)
+        assert "calls itself" in str(taken.failure_data_for_node(action_op("capture_payment"))), name
+    assert teller.town.count("recon.actions") == 0
     assert run(teller, instance, "capture_payment", config, tags={"user": "ann@example.com"}).success
     assert teller.town.run("SELECT proposed_by || ' ' || state FROM recon.actions") == "ann@example.com proposed"
 
@@ -117,7 +126,7 @@ def test_what_people_approved_is_carried_out_once_and_money_only_where_its_senso
     assert metadata(rehearsal, "apply_approved")["verified"] == 1
     assert teller.moves(intent) == []
     for _ in range(2):
-        assert run(teller, instance, request.job_name, request.run_config).success
+        assert run(teller, instance, request.job_name, request.run_config, tags=OF_A_SENSOR).success
     assert teller.moves(intent) == [("capture", 8000)]
     assert not tick(approved_money_due, teller, instance)
 
@@ -129,7 +138,7 @@ def test_what_a_dead_run_left_open_is_settled_whatever_its_kind(teller: Teller, 
     assert not tick(approved_repairs_due, teller, instance), "it may still be at it"
     teller.lease_over()
     (request,) = tick(approved_repairs_due, teller, instance)
-    assert run(teller, instance, request.job_name, request.run_config).success
+    assert run(teller, instance, request.job_name, request.run_config, tags=OF_A_SENSOR).success
     assert (teller.state_of(action), teller.moves(intent)) == ("verified", [("capture", 8000)])
 
 
@@ -174,14 +183,14 @@ def test_verified_repairs_end_their_findings_within_seconds_inside_complete_cove
     assert teller.town.run(status) == "open "
     teller.town.run(CUT_OFF)
     (request,) = tick(repairs_due, teller, instance)
-    assert run(teller, instance, request.job_name, request.run_config).success
+    assert run(teller, instance, request.job_name, request.run_config, tags=OF_A_SENSOR).success
     assert len(teller.sandbox.state.stripe.moves) == 1
     assert teller.town.run(status) == "open ", "of an incomplete reading nothing is believed"
     teller.town.run("DELETE FROM recon.coverage WHERE error = 'cut off'")
     assert not tick(repairs_due, teller, instance, AS_OF + timedelta(seconds=20))
     (later,) = tick(repairs_due, teller, instance, AS_OF + timedelta(minutes=2))
     began = time.monotonic()
-    assert run(teller, instance, later.job_name, later.run_config).success
+    assert run(teller, instance, later.job_name, later.run_config, tags=OF_A_SENSOR).success
     assert time.monotonic() - began < 10
     assert teller.town.run(status) == "resolved action"
     assert len(teller.sandbox.state.stripe.moves) == 1

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from payments_pipeline.config import Settings, load_settings
-from payments_pipeline.errors import CredentialsError
+from payments_pipeline.errors import CredentialsError, MalformedObjectError
 from payments_pipeline.providers.desk import Desk
+from payments_pipeline.providers.stripe_writes import checked
 from payments_pipeline.remediation.actions import apply, propose_target
+from payments_pipeline.remediation.holds import intent_facts
 from payments_pipeline.remediation.outcome import ActionResult
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.remediation.other_stripe import ACCOUNT, Answer, OtherStripe, other_stripe, refusal
@@ -147,10 +149,41 @@ def test_fields_that_older_servers_lack_are_told_from_the_others(counter: Counte
         {"amount_capturable": None},
         {"amount_received": None, "latest_charge": "ch_other"},
         {"amount_received": None, "amount_capturable": None, "latest_charge": "ch_other"},
+        {"amount_received": None, "amount_capturable": None, "latest_charge": None},
     ):
         action = counter.proposed(**lacking)
         assert counter.apply(action).state == "verified"
         assert (counter.stripe.captured, counter.row()) == ([8000], "completed")
+
+
+@pytest.mark.parametrize(
+    ("received", "charge", "taken", "given_back"),
+    [
+        (3000, {"amount_refunded": 0}, "30.00", "0.00"),
+        (3000, {"amount_refunded": 1000}, "30.00", "10.00"),
+        (3000, {"amount_refunded": 5000, "refunded": False}, "30.00", "0.00"),
+        (3000, {"amount_refunded": 6000, "refunded": False}, "30.00", "10.00"),
+        (3000, {"amount_refunded": 8000, "refunded": True}, "30.00", "30.00"),
+        (None, {"amount_refunded": 1000, "amount_captured": 3000}, "30.00", "10.00"),
+        (None, {"amount_refunded": 5000}, "80.00", "50.00"),
+        (None, None, "80.00", "0.00"),
+    ],
+)
+def test_what_a_partial_capture_let_go_was_not_given_back(
+    received: int | None, charge: dict[str, Any] | None, taken: str, given_back: str
+) -> None:
+    """Some servers count it so, and Stripe did in earlier years."""
+    whole = None if charge is None else {"id": "ch_1", "captured": True, "amount": 8000} | charge
+    intent = HOLD | {"id": "pi_1", "status": "succeeded", "amount_received": received, "latest_charge": whole}
+    facts = intent_facts(intent)
+    assert (facts["amount_received"], facts["amount_refunded"]) == (taken, given_back)
+
+
+def test_ids_of_other_servers_may_have_hyphens_but_nothing_that_changes_a_path() -> None:
+    assert checked("pi_aB-3_x") == "pi_aB-3_x"
+    for bad in ("pi/1", "pi_1?x", "..", "pi_ä", ""):
+        with pytest.raises(MalformedObjectError):
+            checked(bad)
 
 
 def test_an_object_that_lacks_what_must_be_known_is_a_failure_and_nobody_is_asked(counter: Counter) -> None:

@@ -147,6 +147,7 @@ def test_one_reports_policy_stands_above_that_of_the_kind(teller: Teller) -> Non
 def test_a_reports_new_policy_has_the_limits_and_the_term_of_the_kinds(teller: Teller) -> None:
     teller.town.run("UPDATE recon.policies SET expires_after = '2 hours' WHERE action = 'capture_payment'")
     change(teller.engine, "capture_payment", report="stuck_authorizations", max_per_run=10)
+    oversight.confirm_policy(teller.engine, 1, actor="second", as_of=AS_OF)
     intent, action = teller.proposed("capture_payment", amount=3000000, started=True)
     assert teller.town.run("SELECT expires_at - proposed_at FROM recon.actions") == timedelta(hours=2)
     assert oversight.approve(teller.engine, action, actor="ann", as_of=AS_OF).state == "proposed"

@@ -7,13 +7,18 @@ import random
 import sys
 
 from payments_pipeline_tests.remediation.soak import Soak
+from payments_pipeline_tests.remediation.soak_access import ActivationRound, ExpiryRound, RevocationRound, SyncRound
 from payments_pipeline_tests.remediation.soak_holds import CapRound, HoldRound
 from payments_pipeline_tests.remediation.soak_others import CryptoRound, PayoutRound
+from payments_pipeline_tests.remediation.soak_runs import RunCapRound
 from payments_pipeline_tests.remediation.teller import Teller
 
 FEW = 12
 TELL_EVERY = 100
-KINDS = (HoldRound, HoldRound, HoldRound, PayoutRound, CryptoRound, CapRound)
+KINDS = (
+    HoldRound, HoldRound, HoldRound, PayoutRound, CryptoRound, CapRound, ActivationRound, ActivationRound,
+    RevocationRound, ExpiryRound, SyncRound, RunCapRound,
+)  # fmt: skip
 
 
 def test_money_moves_once_whatever_happens_at_the_same_moment(teller: Teller) -> None:

@@ -28,6 +28,7 @@ def test_nobody_came_and_the_hold_is_open(ledger: Ledger) -> None:
     (row,) = rows(ledger)
     assert (row["payment_id"], row["provider_ref"], row["username"]) == (payment, "pi_1", "kim")
     assert (row["severity"], row["recommendation"], row["amount"]) == ("MEDIUM", "release", 20)
+    assert (row["needs_person"], row["actual_start"]) == (False, None)
     assert row["reason"] == "over, nobody joined, and the hold is still open"
     assert ledger.rows("stuck_authorizations") == []
 
@@ -45,7 +46,7 @@ def test_an_hour_is_left_to_write_down_that_it_took_place(ledger: Ledger, minute
         ({"actual_start": ago(hours=6)}, []),
         ({"actual_start": ago(hours=6), "status": "completed"}, []),
         ({"status": "completed"}, []),
-        ({"status": "no_show", "actual_start": ago(hours=6)}, ["no-show, and the hold is still open"]),
+        ({"status": "no_show"}, ["no-show, and the hold is still open"]),
         ({"status": "canceled"}, ["cancelled, its time is over, and the hold is still open"]),
         ({"cancelled_by": "customer"}, ["cancelled, its time is over, and the hold is still open"]),
     ],
@@ -53,6 +54,13 @@ def test_an_hour_is_left_to_write_down_that_it_took_place(ledger: Ledger, minute
 def test_what_the_booking_says_decides(ledger: Ledger, booking: dict[str, Any], expected: list[str]) -> None:
     held(ledger, ended=ago(hours=5), **booking)
     assert [row["reason"] for row in rows(ledger)] == expected
+
+
+def test_a_recorded_start_of_a_no_show_leaves_the_release_to_a_person(ledger: Ledger) -> None:
+    held(ledger, ended=ago(hours=5), status="no_show", actual_start=ago(hours=6))
+    (row,) = rows(ledger)
+    assert row["reason"] == "called a no-show, but somebody joined, and the hold is still open"
+    assert (row["recommendation"], row["needs_person"], row["actual_start"]) == ("decide", True, ago(hours=6))
 
 
 @pytest.mark.parametrize("state", ["paid", "canceled", "pending"])

@@ -7,7 +7,8 @@ WITH returned AS (
         r.charge_id,
         coalesce(sum(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.amount END), 0) AS amount,
         sum(CASE WHEN r.status IN ('failed', 'canceled') AND c.read_at < r.read_at THEN r.amount END) AS failed_since,
-        max(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.created_at END) AS last_at
+        max(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.created_at END) AS last_at,
+        bool_or(r.status NOT IN ('failed', 'canceled') AND r.amount = c.amount - c.amount_captured) AS has_rest
     FROM pg_temp.due_stripe_charges AS c
     INNER JOIN recon.stripe_refunds AS r ON c.account = r.account AND c.object_id = r.charge_id
     WHERE c.payment_intent_id IS NULL AND r.vanished_at IS NULL
@@ -29,6 +30,17 @@ read_so_far AS (
             END,
             0
         ) AS amount_returned,
+        CASE
+            WHEN
+                c.amount_captured > 0
+                AND c.amount_captured < c.amount
+                AND (
+                    c.amount_refunded > c.amount_captured
+                    OR (c.amount_refunded = c.amount_captured AND NOT c.refunded AND f.has_rest)
+                )
+                THEN c.amount - c.amount_captured
+            ELSE 0
+        END AS let_go,
         c.refunded AND NOT coalesce(c.amount_refunded <= f.amount + f.failed_since, FALSE) AS charge_says_refunded
     FROM pg_temp.due_stripe_charges AS c
     LEFT JOIN recon.state_map AS m
@@ -52,7 +64,7 @@ SELECT
     CASE
         WHEN
             s.mapped_state = 'paid'
-            AND (s.charge_says_refunded OR (s.amount_paid > 0 AND s.amount_returned >= s.amount_paid))
+            AND (s.charge_says_refunded OR (s.amount_paid > 0 AND s.amount_returned - s.let_go >= s.amount_paid))
             THEN 'refunded'
         ELSE s.mapped_state
     END AS state,
@@ -61,7 +73,7 @@ SELECT
     CASE WHEN s.mapped_state = 'paid' THEN s.amount_paid ELSE 0 END AS amount_received,
     upper(s.currency) AS received_currency,
     cast(NULL AS numeric) AS expected_amount,
-    s.amount_returned AS amount_refunded,
+    greatest(s.amount_returned - s.let_go, 0) AS amount_refunded,
     s.customer_id AS customer_ref,
     w.user_ref,
     w.payment_ref,

@@ -1,14 +1,18 @@
 -- Stripe PaymentIntents as provider transactions.
 -- Returned is the greater of the charge's own figure and of the refunds we know, for either may have been read before
 -- the other changed. A refund that failed counts nowhere: it is taken back out of a charge that was read before it
--- was known to have failed. Whose each one is, links/fill_stripe_links.sql found out.
+-- was known to have failed. What a partial capture let go is no refund, though Stripe made one of it in earlier years
+-- and some servers do: it is in there when otherwise more would have gone back than was taken, or all of it although
+-- the charge says that it is not refunded and one refund is of just that rest. Whose each one is,
+-- links/fill_stripe_links.sql found out.
 WITH returned AS (
     SELECT
         r.account,
         r.payment_intent_id,
         coalesce(sum(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.amount END), 0) AS amount,
         sum(CASE WHEN r.status IN ('failed', 'canceled') AND i.read_at < r.read_at THEN r.amount END) AS failed_since,
-        max(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.created_at END) AS last_at
+        max(CASE WHEN r.status NOT IN ('failed', 'canceled') THEN r.created_at END) AS last_at,
+        bool_or(r.status NOT IN ('failed', 'canceled') AND r.amount = i.amount - i.amount_received) AS has_rest
     FROM pg_temp.due_stripe_payment_intents AS i
     INNER JOIN recon.stripe_refunds AS r ON i.account = r.account AND i.object_id = r.payment_intent_id
     WHERE r.vanished_at IS NULL
@@ -29,6 +33,17 @@ read_so_far AS (
             END,
             0
         ) AS amount_refunded,
+        CASE
+            WHEN
+                p.amount_received > 0
+                AND p.amount_received < p.amount
+                AND (
+                    p.charge_amount_refunded > p.amount_received
+                    OR (p.charge_amount_refunded = p.amount_received AND NOT p.charge_refunded AND f.has_rest)
+                )
+                THEN p.amount - p.amount_received
+            ELSE 0
+        END AS let_go,
         coalesce(p.charge_refunded, FALSE)
         AND NOT coalesce(p.charge_amount_refunded <= f.amount + f.failed_since, FALSE) AS charge_says_refunded
     FROM pg_temp.due_stripe_payment_intents AS p
@@ -42,7 +57,6 @@ SELECT
     s.livemode,
     s.amount,
     s.amount_received,
-    s.amount_refunded,
     s.capture_before,
     s.read_at,
     s.vanished_at,
@@ -50,10 +64,14 @@ SELECT
     s.object_id AS provider_ref,
     'payment' AS kind,
     cast(NULL AS text) AS parent_ref,
+    greatest(s.amount_refunded - s.let_go, 0) AS amount_refunded,
     CASE
         WHEN
             s.mapped_state = 'paid'
-            AND (s.charge_says_refunded OR (s.amount_received > 0 AND s.amount_refunded >= s.amount_received))
+            AND (
+                s.charge_says_refunded
+                OR (s.amount_received > 0 AND s.amount_refunded - s.let_go >= s.amount_received)
+            )
             THEN 'refunded'
         ELSE s.mapped_state
     END AS state,

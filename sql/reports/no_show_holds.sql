@@ -6,7 +6,8 @@ why: >-
 severity: MEDIUM
 what_to_do: >-
   Release the hold (cancel the payment at the provider), unless your terms let you charge for a no-show; then capture
-  before the deadline.
+  before the deadline. Where needs_person is true the application contradicts itself, somebody joined what it calls a
+  no-show: find out which is right; the release is only proposed.
 key: [provider, provider_ref]
 coverage:
   stripe: [payment_intents]
@@ -27,12 +28,16 @@ columns:
   amount: Held, in major units.
   currency: Currency of the amount.
   capture_before: The provider's deadline for capture (UTC); empty when it names none.
-  recommendation: Always release.
+  actual_start: When somebody joined, as recorded (UTC); empty when nobody did.
+  recommendation: release; decide where somebody joined what the application calls a no-show.
+  needs_person: Whether a person must agree to the release, whatever policy says.
   reason: Why the hold is listed.
 ---*/
 -- Open holds are few and found by index; bookings are looked up from them. Rule: the window ended more than
 -- grace_minutes ago and nobody joined. A booking that the application calls completed is not a no-show although no
--- start was recorded; a start that was recorded is one only where the application itself says no-show.
+-- start was recorded; a start that was recorded is one only where the application itself says no-show. Then the
+-- evidence contradicts itself. A hold is released by itself only when nobody joined by all that is recorded; with a
+-- recorded start the release is proposed to a person, and the repair asks for that approval too.
 WITH holds AS (
     SELECT
         t.provider,
@@ -45,6 +50,7 @@ WITH holds AS (
         b.booking_id,
         b.status AS booking_status,
         b.ends_at,
+        b.actual_start,
         b.cancelled_by,
         row_number() OVER (
             PARTITION BY t.provider, t.provider_ref
@@ -89,8 +95,11 @@ SELECT
     h.amount,
     h.currency,
     h.capture_before,
-    'release' AS recommendation,
+    h.actual_start,
+    CASE WHEN h.actual_start IS NULL THEN 'release' ELSE 'decide' END AS recommendation,
+    h.actual_start IS NOT NULL AS needs_person,
     CASE
+        WHEN h.actual_start IS NOT NULL THEN 'called a no-show, but somebody joined, and the hold is still open'
         WHEN h.cancelled_by IS NOT NULL OR h.booking_status IN ('canceled', 'cancelled', 'declined', 'rejected')
             THEN 'cancelled, its time is over, and the hold is still open'
         WHEN h.booking_status IN ('no_show', 'noshow', 'no-show') THEN 'no-show, and the hold is still open'

@@ -34,7 +34,8 @@ columns:
   hours_left: Hours until the deadline, negative once it has passed.
   recommendation: >-
     capture (somebody joined, or the application calls it completed), release (no-show, cancelled, over with nobody
-    there, or nothing that it is for) or wait (the service is still to come, or the hold is for a plan).
+    there, or nothing that it is for), wait (the service is still to come, or the hold is for a plan) or decide
+    (called a no-show, but somebody joined).
   reason: Why the hold is listed.
   severity: HIGH where the deadline is near or past, else MEDIUM.
 ---*/
@@ -181,6 +182,7 @@ advised AS (
         CASE
             WHEN b.booking_id IS NULL AND c.plan_id IS NULL THEN 'release'
             WHEN b.booking_id IS NULL THEN 'wait'
+            WHEN b.actual_start IS NOT NULL AND b.status IN ('no_show', 'noshow', 'no-show') THEN 'decide'
             WHEN
                 b.cancelled_by IS NOT NULL
                 OR b.status IN ('canceled', 'cancelled', 'declined', 'rejected', 'no_show', 'noshow', 'no-show')

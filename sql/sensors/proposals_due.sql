@@ -14,7 +14,12 @@ WHERE
     f.status = 'open'
     AND f.action IS NOT NULL
     AND p.mode <> 'off'
-    AND (p.mode = 'propose' OR p.approvals > 0 OR f.action = any(cast(:money_kinds AS text[])))
+    AND (
+        p.mode = 'propose'
+        OR p.approvals > 0
+        OR f.action = any(cast(:money_kinds AS text[]))
+        OR f.evidence ->> 'needs_person' = 'true'
+    )
     AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
     AND NOT EXISTS (
         SELECT 1 FROM recon.actions AS d

@@ -38,6 +38,7 @@ candidates AS (
         AND f.action IS NOT NULL
         AND (cardinality(cast(:reports AS text[])) = 0 OR f.report = any(cast(:reports AS text[])))
         AND coalesce(f.evidence ->> 'repairable', 'true') <> 'false'
+        AND coalesce(f.evidence ->> 'needs_person', 'false') <> 'true'
         AND NOT EXISTS (
             SELECT 1 FROM recon.actions AS d
             WHERE
