@@ -102,6 +102,7 @@ PROVIDERS = {
     },
     "nowpayments_payments": {
         "parent_id": "The payment that this one repeats: money sent again to the same address.",
+        "invoice_id": "The invoice that it pays; applications may know that alone.",
         "origin_type": "How it came about, e.g. a repeated deposit.",
         "order_id": "The application's id of the payment.",
         "order_description": "Free text of the application.",

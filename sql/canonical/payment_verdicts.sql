@@ -101,6 +101,19 @@ judged AS (
                 AND coalesce(o.deposit_address, p.deposit_address, '')
                 = coalesce(p.deposit_address, o.deposit_address, '')
                 AND coalesce(o.deposit_tag, p.deposit_tag, '') = coalesce(p.deposit_tag, o.deposit_tag, '')
+                -- A try of his own that the application gave up is no rival.
+                AND NOT coalesce(
+                    o.user_id = p.user_id
+                    AND o.status IN (
+                        SELECT s.raw_status
+                        FROM recon.state_map AS s
+                        WHERE
+                            s.provider = 'app'
+                            AND s.resource = 'app_payment'
+                            AND s.state IN ('failed', 'canceled', 'expired')
+                    ),
+                    FALSE
+                )
         ) AS is_his_alone
     FROM purchases AS p
     LEFT JOIN LATERAL (

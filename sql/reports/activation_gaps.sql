@@ -55,6 +55,7 @@ WITH suspects AS (
         u.subscription_tier,
         u.subscription_updated_at,
         u.trial_ends_at,
+        coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at,
         u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
     FROM recon.app_users AS u
     INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id
@@ -114,6 +115,7 @@ all_suspects AS (
         u.subscription_tier,
         u.subscription_updated_at,
         u.trial_ends_at,
+        coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at,
         u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
     FROM ownerless AS o
     INNER JOIN recon.app_users AS u ON o.user_ref = cast(u.user_id AS text)
@@ -125,7 +127,7 @@ all_suspects AS (
 
 paid AS (
     -- What of it is paid and still runs. Payments younger than the grace period are being processed: they neither count
-    -- nor hide the one before. What was confirmed after as_of was not confirmed then.
+    -- nor hide the one before. What was confirmed after as_of was not confirmed then, what went back since had not.
     SELECT
         v.*,
         s.payer_id,
@@ -134,6 +136,7 @@ paid AS (
         s.subscription_tier,
         s.subscription_updated_at,
         s.trial_ends_at,
+        s.renewal_at,
         s.is_barred,
         CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END AS known_paid_at
     FROM all_suspects AS s
@@ -142,7 +145,7 @@ paid AS (
         SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = s.payment_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        v.is_paid
+        (v.is_paid OR (v.is_returned AND v.returned_at > cast(:as_of AS timestamptz)))
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END
         <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
@@ -174,9 +177,19 @@ lacking AS (
     WHERE
         n.choice = 1
         AND NOT n.has_failed_refund
-        -- Cancelled by the user since, in an application that keeps no events.
+        -- Over by the application's own date, on the last day of a month that it counts as thirty days.
+        AND NOT coalesce(
+            n.period IN ('month', 'quarter', 'year')
+            AND n.shortest_until <= cast(:as_of AS timestamptz)
+            AND (
+                n.renewal_at BETWEEN n.shortest_until AND cast(:as_of AS timestamptz)
+                OR n.subscription_status = 'expired'
+            ),
+            FALSE
+        )
+        -- Cancelled or paused by the user since, in an application that keeps no events.
         AND NOT (
-            coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
+            coalesce(n.subscription_status, '') IN ('canceled', 'cancelled', 'paused')
             AND coalesce(
                 n.subscription_updated_at > n.bought_at
                 AND n.subscription_updated_at <= cast(:as_of AS timestamptz),
@@ -250,6 +263,31 @@ nameless AS (
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
+objects AS (
+    -- A checkout and a charge speak of their payment.
+    SELECT
+        w.webhook_id,
+        w.provider,
+        w.object_ref
+    FROM nameless AS w
+    UNION ALL
+    SELECT
+        w.webhook_id,
+        w.provider,
+        s.payment_intent_id AS object_ref
+    FROM nameless AS w
+    INNER JOIN recon.stripe_checkout_sessions AS s ON w.object_ref = s.object_id
+    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) = 'cs_'
+    UNION ALL
+    SELECT
+        w.webhook_id,
+        w.provider,
+        i.object_id AS object_ref
+    FROM nameless AS w
+    INNER JOIN recon.stripe_payment_intents AS i ON w.object_ref = i.charge_id
+    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) IN ('ch_', 'py_')
+),
+
 heard AS (
     -- What the inbox heard: of the payment, of its payer since then, or of its object.
     SELECT
@@ -269,7 +307,7 @@ heard AS (
         g.payer_id,
         w.webhook_id
     FROM gaps AS g
-    INNER JOIN nameless AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
+    INNER JOIN objects AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
 ),
 
 last_words AS (
