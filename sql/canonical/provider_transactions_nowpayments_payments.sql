@@ -1,5 +1,6 @@
 -- NOWPayments payments as provider transactions. A payment that reads "finished" on less than 98 % of what was to be
--- paid is partially paid, whatever the status says (repeated deposits do, C12). Linked by the application's reference
+-- paid is partially paid, whatever the status says (repeated deposits do, C12), and so is one that expired with money in
+-- it. Linked by the application's reference
 -- to it, to its parent or to the invoice it pays, else by an order id, its own or its parent's, that names a payment of
 -- the application.
 WITH named AS (
@@ -77,6 +78,7 @@ judged AS (
         c.*,
         CASE
             WHEN c.mapped_state = 'paid' AND c.actually_paid < c.pay_amount * 0.98 THEN 'partially_paid'
+            WHEN c.mapped_state = 'expired' AND c.actually_paid > c.pay_amount * 0.02 THEN 'partially_paid'
             ELSE c.mapped_state
         END AS state,
         CASE
