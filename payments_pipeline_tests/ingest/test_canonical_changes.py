@@ -200,7 +200,7 @@ def _happening(books: Books, dice: random.Random) -> None:
             put("stripe_customers", CUSTOMER, object_id=one("cus_"), metadata_user_id=maybe(one(""))),
             put(
                 "nowpayments_payments", CRYPTO, object_id=f"5{number}", order_id=maybe(one("")),
-                parent_id=None if has_intent else f"5{number - 1}",
+                parent_id=None if has_intent else f"5{number - 1}", invoice_id=f"5{number // 2}",
             ),
             put("okx_deposits", DEPOSIT, object_id=one("d"), tx_id=maybe(one("hash"))),
         ]
