@@ -9,8 +9,8 @@ of this folder, be it a new one::
         payment = pay_by_card(town, user, town.between(0.1, 25), plan=town.plan(), app="pending")
         return [gap(user), drift(payment)]
 
-A look-alike is the same with `never(...)` around its sightings. A new line of the failure catalogue is told by its first
-fault (`what`); nothing else names it.
+A look-alike is the same with `never(...)` around its sightings. A new line of the failure catalogue is told by its
+first fault (`what`); nothing else names it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def fault(
     if what is not None:
         LINES.setdefault(line, what)
     if line not in LINES:
-        raise ValueError(f"Line {line} of fault {name!r} is not in the catalogue; say what it means: what=\"...\".")
+        raise ValueError(f'Line {line} of fault {name!r} is not in the catalogue; say what it means: what="...".')
 
     def register(plant: Callable[[Town], list[Sighting]]) -> Callable[[Town], list[Sighting]]:
         if name in FAULTS:
