@@ -183,7 +183,10 @@ lacking AS (
             AND n.shortest_until <= cast(:as_of AS timestamptz)
             AND (
                 n.renewal_at BETWEEN n.shortest_until AND cast(:as_of AS timestamptz)
-                OR n.subscription_status = 'expired'
+                OR (
+                    n.subscription_status = 'expired'
+                    AND coalesce(n.subscription_updated_at, n.shortest_until) >= n.shortest_until
+                )
             ),
             FALSE
         )
@@ -263,31 +266,6 @@ nameless AS (
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
-objects AS (
-    -- A checkout and a charge speak of their payment.
-    SELECT
-        w.webhook_id,
-        w.provider,
-        w.object_ref
-    FROM nameless AS w
-    UNION ALL
-    SELECT
-        w.webhook_id,
-        w.provider,
-        s.payment_intent_id AS object_ref
-    FROM nameless AS w
-    INNER JOIN recon.stripe_checkout_sessions AS s ON w.object_ref = s.object_id
-    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) = 'cs_'
-    UNION ALL
-    SELECT
-        w.webhook_id,
-        w.provider,
-        i.object_id AS object_ref
-    FROM nameless AS w
-    INNER JOIN recon.stripe_payment_intents AS i ON w.object_ref = i.charge_id
-    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) IN ('ch_', 'py_')
-),
-
 heard AS (
     -- What the inbox heard: of the payment, of its payer since then, or of its object.
     SELECT
@@ -307,7 +285,7 @@ heard AS (
         g.payer_id,
         w.webhook_id
     FROM gaps AS g
-    INNER JOIN objects AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
+    INNER JOIN nameless AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
 ),
 
 last_words AS (
