@@ -41,7 +41,8 @@ REREAD = """
 def intraday(small: Engine, large: Engine) -> list[harness.Measure]:
     """After 400 changed payments: each intra-day report by itself, and all of them in one run, at two history sizes.
 
-    Both worlds change at the same rate; a tenth of the history has a tenth of the anomalies, too.
+    In both worlds as much happens in an hour, and as many payments change; a tenth of the history has a tenth of the
+    users and of the anomalies, too.
     """
     took = {label: _turns(engine) for label, engine in (("small", small), ("large", large))}
     each = {

@@ -7,22 +7,25 @@ older payment that the application never marked; one payment in a thousand is a 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, text
 
 AS_OF = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MONTHS = 3
 USERS = 1_000_000
+# How long ago last months began, for a million users. Fewer users pay as fast, over a shorter time: what happens in an
+# hour stays the same, what lies behind it is less.
+SPREAD = timedelta(days=28)
 
-# In order. Each is one statement; :users is how many, :as_of the world's present.
+# In order. Each is one statement; :users is how many, :as_of the world's present, :spread as above, in seconds.
 _FILL = (
     """
     INSERT INTO public.plans (id, name, tier, period, price, currency)
     SELECT n, tier || ' month', tier, 'month', price, 'USD'
     FROM (VALUES (1, 'basic', 9.99), (2, 'pro', 19.99), (3, 'premium', 49.99)) AS p (n, tier, price)
     """,
-    # Paid at: each user's last month began up to 29 days ago; the months before lie 30 days back each.
+    # Paid at: each user's last month began up to :spread seconds ago; the months before lie 30 days back each.
     """
     CREATE TEMPORARY TABLE life AS
     SELECT
@@ -32,7 +35,7 @@ _FILL = (
         (ARRAY[9.99, 19.99, 49.99])[1 + u % 3] AS price,
         CASE WHEN u % 10 < 7 THEN 'stripe' WHEN u % 10 < 9 THEN 'nowpayments' ELSE 'okx' END AS provider,
         CAST(:as_of AS timestamptz) - INTERVAL '3 hours'
-            - (CAST(u AS bigint) * 7919 % 2419200) * INTERVAL '1 second' AS paid_at,
+            - (CAST(u AS bigint) * 7919 % :spread) * INTERVAL '1 second' AS paid_at,
         u % 1000 = 501 AS is_gap,
         u % 1000 = 707 AS is_unmarked
     FROM generate_series(1, :users) AS u
@@ -161,8 +164,9 @@ def fill(engine: Engine, users: int) -> None:
         indexes = connection.execute(text(_INDEXES)).all()
         for index in indexes:
             connection.execute(text(f"DROP INDEX {index.name}"))
+        known = {"users": users, "as_of": AS_OF, "spread": round(SPREAD.total_seconds() * users / USERS)}
         for statement in _FILL:
-            values = {name: value for name, value in (("users", users), ("as_of", AS_OF)) if f":{name}" in statement}
+            values = {name: value for name, value in known.items() if f":{name}" in statement}
             connection.execute(text(statement), values)
         for index in indexes:
             connection.exec_driver_sql(index.made_by.replace("%", "%%"))

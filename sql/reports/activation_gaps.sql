@@ -266,28 +266,6 @@ nameless AS (
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
-heard AS (
-    -- What the inbox heard: of the payment, of its payer since then, or of its object.
-    SELECT
-        g.payer_id,
-        w.webhook_id
-    FROM gaps AS g
-    INNER JOIN recon.app_webhook_logs AS w ON g.payment_id = w.payment_id
-    UNION ALL
-    SELECT
-        g.payer_id,
-        w.webhook_id
-    FROM gaps AS g
-    INNER JOIN recon.app_webhook_logs AS w ON g.payer_id = w.user_id AND g.created_at <= w.created_at
-    WHERE w.payment_id IS NULL AND w.provider = g.provider
-    UNION ALL
-    SELECT
-        g.payer_id,
-        w.webhook_id
-    FROM gaps AS g
-    INNER JOIN nameless AS w ON g.provider = w.provider AND w.object_ref IN (g.provider_ref, g.evidence_ref)
-),
-
 last_words AS (
     -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
     SELECT
@@ -307,9 +285,20 @@ last_words AS (
             ORDER BY w.created_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
         ) AS place
     FROM gaps AS g
-    LEFT JOIN heard AS h ON g.payer_id = h.payer_id
-    LEFT JOIN recon.app_webhook_logs AS w
-        ON h.webhook_id = w.webhook_id AND w.created_at <= cast(:as_of AS timestamptz)
+    LEFT JOIN LATERAL (
+        -- What the inbox heard: of the payment, of its payer since then, or of its object. Asked for gap by gap.
+        SELECT p.*
+        FROM recon.app_webhook_logs AS p
+        WHERE g.payment_id = p.payment_id
+        UNION ALL
+        SELECT u.*
+        FROM recon.app_webhook_logs AS u
+        WHERE g.payer_id = u.user_id AND g.created_at <= u.created_at AND u.payment_id IS NULL AND u.provider = g.provider
+        UNION ALL
+        SELECT n.*
+        FROM nameless AS n
+        WHERE g.provider = n.provider AND n.object_ref IN (g.provider_ref, g.evidence_ref)
+    ) AS w ON w.created_at <= cast(:as_of AS timestamptz)
 ),
 
 explained AS (

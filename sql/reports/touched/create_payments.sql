@@ -65,4 +65,10 @@ SELECT
     p.provider_ref,
     p.tx_hash
 FROM pg_temp.touched_objects AS o
-INNER JOIN recon.app_payments AS p ON o.tx_hash = p.tx_hash AND o.provider = p.provider;
+INNER JOIN LATERAL (
+    -- Hash by hash: nothing tells the planner how few payments share one, as it learns nothing from a partial index.
+    SELECT q.*
+    FROM recon.app_payments AS q
+    WHERE q.tx_hash = o.tx_hash AND q.provider = o.provider
+    LIMIT 100000
+) AS p ON TRUE;

@@ -16,7 +16,13 @@ SELECT
     p.provider_ref,
     p.tx_hash
 FROM deposits AS d
-INNER JOIN recon.app_payments AS p ON d.tx_hash = p.tx_hash AND d.provider = p.provider
+INNER JOIN LATERAL (
+    -- Hash by hash, as in create_payments.sql.
+    SELECT q.*
+    FROM recon.app_payments AS q
+    WHERE q.tx_hash = d.tx_hash AND q.provider = d.provider
+    LIMIT 100000
+) AS p ON TRUE
 UNION
 SELECT
     p.payment_id,
