@@ -14,6 +14,7 @@ PROVIDERS = {
         "charge_refunded": "Whether all of the latest charge was given back.",
         "charge_disputed": "Whether the latest charge is disputed.",
         "charge_id": "The latest charge.",
+        "invoice_id": "The invoice that it pays; applications may know that alone.",
     },
     "stripe_refunds": {"failure_reason": "Why the money did not reach the payer."},
     "stripe_charges": {

@@ -337,6 +337,15 @@ def test_crypto_says_what_it_went_by(books: Books) -> None:
     ]
 
 
+def test_who_knows_the_invoice_alone_knows_the_intent_that_pays_for_it(books: Books) -> None:
+    books.user(1, "cus_1")
+    books.payment(11, 1, transaction_id="in_1")
+    books.intent(1, customer_id="cus_1", invoice_id="in_1")
+    assert books.link() == ("checkout", "1", "11")
+    books.payment(12, 1, transaction_id="in_1")
+    assert books.link() == ("customer", "1", None)
+
+
 def test_who_knows_the_gateways_invoice_alone_knows_what_pays_for_it(books: Books) -> None:
     books.user(1)
     books.payment(11, 1, payment_method="nowpayments", transaction_id="900")

@@ -266,6 +266,23 @@ nameless AS (
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
+spoken AS (
+    -- What is said of a checkout or a charge is said of its payment.
+    SELECT
+        w.object_ref AS said_of,
+        s.payment_intent_id AS meant
+    FROM nameless AS w
+    INNER JOIN recon.stripe_checkout_sessions AS s ON w.object_ref = s.object_id
+    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) = 'cs_'
+    UNION
+    SELECT
+        w.object_ref AS said_of,
+        i.object_id AS meant
+    FROM nameless AS w
+    INNER JOIN recon.stripe_payment_intents AS i ON w.object_ref = i.charge_id
+    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) IN ('ch_', 'py_')
+),
+
 last_words AS (
     -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
     SELECT
@@ -298,6 +315,11 @@ last_words AS (
         SELECT n.*
         FROM nameless AS n
         WHERE g.provider = n.provider AND n.object_ref IN (g.provider_ref, g.evidence_ref)
+        UNION ALL
+        SELECT n.*
+        FROM nameless AS n
+        INNER JOIN spoken AS s ON n.object_ref = s.said_of
+        WHERE g.provider = n.provider AND s.meant = g.evidence_ref AND n.object_ref <> coalesce(g.provider_ref, '')
     ) AS w ON w.created_at <= cast(:as_of AS timestamptz)
 ),
 

@@ -1,4 +1,4 @@
-"""Runs 0026_gateway_invoices.sql."""
+"""Runs 0026_invoices.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
