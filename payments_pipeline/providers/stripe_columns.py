@@ -174,7 +174,8 @@ def _row(texts: Sequence[str | None], numbers: Sequence[Any], flags: Sequence[bo
             charge_status or None, flags[0], None if charged is None else at(charged, UTC),
             None if captured is None else Decimal(captured).scaleb(shift),
             None if refunded is None else Decimal(refunded).scaleb(shift),
-            flags[1], flags[2], None if deadline is None else at(deadline, UTC), network or brand or None, invoice or None,
+            flags[1], flags[2], None if deadline is None else at(deadline, UTC), network or brand or None,
+            invoice or None,
         )  # fmt: skip
     except (ArithmeticError, OSError, ValueError):  # an amount or a time beyond all bounds
         return None

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from payments_pipeline.ingest.deposits import refresh_deposit_matches
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.reports import stripe_rows as stripe
+from payments_pipeline_tests.reports.bank import Bank
 from payments_pipeline_tests.reports.ledger import Ledger, Row, ago
 
 THEN = ago(days=3)
@@ -176,6 +177,22 @@ def test_a_second_payment_that_went_back_later_was_one_too_many_then(ledger: Led
         ledger.transaction("refunded" if back else "paid", ago(days=6), provider_ref=f"pi_{number}", **back)
     assert ledger.rows("duplicate_payments") == []
     assert len(ledger.rows("duplicate_payments", as_of=THEN)) == 1
+
+
+def test_a_bank_payout_that_failed_later_had_arrived_then(ledger: Ledger) -> None:
+    bank = Bank(ledger)
+    bank.payout(status="failed", failure_balance_transaction_id="txn_back", created_at=ago(days=6))
+    bank.income("txn_back", type="payout_failure", source_id="po_1", created_at=ago(days=1))
+    assert ledger.rows("failed_payouts", as_of=THEN) == []
+    assert len(ledger.rows("failed_payouts")) == 1
+
+
+def test_what_the_provider_lost_later_was_there_then(ledger: Ledger) -> None:
+    ledger.read_in_full(stripe=True)
+    ledger.payment(ledger.user("active", "pro"), ledger.plan(), "completed", ago(days=6))
+    ledger.transaction("paid", ago(days=6), vanished_at=ago(days=1))
+    assert ledger.rows("unknown_payments", as_of=THEN) == []
+    assert len(ledger.rows("unknown_payments")) == 1
 
 
 def crypto(ledger: Ledger, status: str, came: list[float]) -> None:

@@ -165,8 +165,12 @@ refused AS (
             o.account = i.account
             AND o.failure_balance_transaction_id = i.balance_transaction_id
             AND i.vanished_at IS NULL
+    -- When the money came back; a payout does not tell when it failed.
+    LEFT JOIN recon.stripe_balance_transactions AS b
+        ON o.account = b.account AND o.failure_balance_transaction_id = b.object_id
     WHERE
         o.status = 'failed'
+        AND coalesce(b.created_at, o.created_at) <= cast(:as_of AS timestamptz)
         AND o.vanished_at IS NULL
         AND o.created_at <= cast(:as_of AS timestamptz)
         AND o.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :days
