@@ -16,6 +16,7 @@ params:
   grace_minutes: 60
   days: 7
   open_days: 90
+  tolerance: 0.02
 action: expire_payment
 columns:
   payment_id: The application's id of the payment.
@@ -83,7 +84,12 @@ WHERE
     (
         t.provider_ref IS NULL
         OR (coalesce(t.amount_received, 0) = 0 AND t.state = 'pending')
-        OR (coalesce(t.amount_received, 0) = 0 AND t.state IN ('expired', 'failed', 'canceled') AND NOT l.is_open)
+        -- Dust is nothing.
+        OR (
+            coalesce(t.amount_received, 0) <= coalesce(t.expected_amount, 0) * :tolerance
+            AND t.state IN ('expired', 'failed', 'canceled')
+            AND NOT l.is_open
+        )
     )
     AND NOT EXISTS (
         SELECT 1 FROM recon.provider_transactions AS h
