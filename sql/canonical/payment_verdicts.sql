@@ -368,8 +368,8 @@ SELECT
         AND coalesce(j.provider_state, 'processing') IN ('pending', 'processing', 'authorized')
         OR coalesce(j.provider_state, '') IN ('processing', 'authorized')
     ) AS is_under_way,
-    -- Paid: both sides say so, or one does and the other does not contradict. Short by the word of both: readers say what
-    -- they still take for all of it.
+    -- Paid: both sides say so, or one does and the other does not contradict. Short by the word of both: readers say
+    -- what they still take for all of it.
     (j.app_state = 'paid' AND j.verdict IN ('paid', 'silent'))
     OR (
         j.app_state = 'partially_paid'

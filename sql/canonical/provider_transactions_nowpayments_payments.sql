@@ -1,8 +1,7 @@
 -- NOWPayments payments as provider transactions. A payment that reads "finished" on less than 98 % of what was to be
--- paid is partially paid, whatever the status says (repeated deposits do, C12), and so is one that expired with money in
--- it. Linked by the application's reference
--- to it, to its parent or to the invoice it pays, else by an order id, its own or its parent's, that names a payment of
--- the application.
+-- paid is partially paid, whatever the status says (repeated deposits do, C12), and so is one that expired with money
+-- in it. Linked by the application's reference to it, to its parent or to the invoice it pays, else by an order id, its
+-- own or its parent's, that names a payment of the application.
 WITH named AS (
     SELECT
         n.account,
@@ -132,7 +131,9 @@ SELECT
     CASE
         WHEN s.link_method = 'ambiguous'
             THEN concat_ws(
-                '; ', s.reference_word || s.reference || ' (users ' || s.r_user || ' and ' || s.r_other || ')', s.o_words
+                '; ',
+                s.reference_word || s.reference || ' (users ' || s.r_user || ' and ' || s.r_other || ')',
+                s.o_words
             )
         WHEN s.reference IS NULL THEN s.o_words
         WHEN s.o_user <> s.r_user

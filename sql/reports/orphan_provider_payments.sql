@@ -171,14 +171,16 @@ renewals AS (
             AND o.sum_taken = q.sum_taken
             AND o.currency = q.currency
             AND o.state = q.state
-            AND q.link_method = 'customer'
-            AND q.named_payment IS NULL
-            AND q.provider_created_at > o.provider_created_at - INTERVAL '1' DAY * :same_days
-            AND (
-                q.provider_created_at < o.provider_created_at
-                OR (q.provider_created_at = o.provider_created_at AND q.provider_ref <= o.provider_ref)
-            )
-    WHERE o.link_method = 'customer' AND o.named_payment IS NULL
+    WHERE
+        o.link_method = 'customer'
+        AND o.named_payment IS NULL
+        AND q.link_method = 'customer'
+        AND q.named_payment IS NULL
+        AND q.provider_created_at > o.provider_created_at - INTERVAL '1' DAY * :same_days
+        AND (
+            q.provider_created_at < o.provider_created_at
+            OR (q.provider_created_at = o.provider_created_at AND q.provider_ref <= o.provider_ref)
+        )
     GROUP BY
         o.provider, o.account, o.provider_ref, o.user_ref, o.state, o.sum_taken, o.currency, o.provider_created_at
 ),

@@ -121,8 +121,8 @@ running AS (
         s.subscription_tier,
         s.has_access,
         v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
-        EXISTS (
-            SELECT 1
+        (
+            SELECT count(*)
             FROM recon.stripe_disputes AS d
             WHERE
                 v.provider = 'stripe'
@@ -131,7 +131,7 @@ running AS (
                 AND d.status = 'won'
                 AND d.created_at <= cast(:as_of AS timestamptz)
                 AND d.vanished_at IS NULL
-        ) AS has_won_dispute,
+        ) > 0 AS has_won_dispute,
         NOT v.is_returned
         AND (
             v.app_state = 'paid'

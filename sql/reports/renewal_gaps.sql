@@ -42,7 +42,7 @@ columns:
 -- A period runs from its payment: an application that adds a renewal paid early to the end of the one before gives
 -- more, and is right as well. slack_hours: a day, because some applications count a month as thirty days, and an hour;
 -- twice that of a quarter, which they count as ninety.
--- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period's end.
+-- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period ends.
 -- Paid again before period_share of the period was over is no renewal: a matter of duplicate_payments.
 -- Access that is gone already is a matter of activation_gaps, another tier of wrong_tier.
 WITH suspects AS (

@@ -1,6 +1,7 @@
--- What checkouts, and invoices that the application refers to, say of their payments: by the application's reference to the session, by its metadata, and by
--- client_reference_id, which can be a user's or a payment's id (:client_reference: user, payment or either). Of several
--- claims first and last are kept: when they differ, nobody knows.
+-- What checkouts, and invoices that the application refers to, say of their payments: by the application's reference
+-- to the session, by its metadata, and by client_reference_id, which can be a user's or a payment's id
+-- (:client_reference: user, payment or either). Of several claims first and last are kept: when they differ, nobody
+-- knows.
 INSERT INTO pg_temp.checkout_claims (
     account, object_id, session_id, app, reference, payment_ref, other_payment_ref, user_ref, other_user_ref,
     reference_payment_ref, reference_payment_user_ref, reference_user_ref
