@@ -145,7 +145,7 @@ paid AS (
         SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = s.payment_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        (v.is_paid OR (v.is_returned AND v.returned_at > cast(:as_of AS timestamptz)))
+        (v.is_paid OR (v.verdict = 'returned' AND v.returned_at > cast(:as_of AS timestamptz)))
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END
         <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
@@ -375,6 +375,7 @@ SELECT
         AND g.is_full_price
         AND g.is_his_alone
         AND NOT g.is_disputed
+        AND g.is_paid
         AND NOT coalesce(g.is_barred, FALSE)
         AND NOT g.is_cancelled_some_day
         AND g.user_id IS NOT NULL

@@ -89,7 +89,7 @@ bought AS (
         AND v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
         -- What went back after as_of had not gone back then.
-        AND (v.is_paid OR (v.is_returned AND v.returned_at > cast(:as_of AS timestamptz)))
+        AND (v.is_paid OR (v.verdict = 'returned' AND v.returned_at > cast(:as_of AS timestamptz)))
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),
