@@ -220,3 +220,57 @@ def test_a_payment_that_was_paid_late_had_run_out_unpaid_before(ledger: Ledger) 
     crypto(ledger, "expired", [1])
     assert ledger.rows("expired_crypto_payments") == []
     assert len(ledger.rows("expired_crypto_payments", as_of=THEN)) == 1
+
+
+# What both sides say, and what follows
+
+
+def gateway(ledger: Ledger, app: str, came: str, repeated: str | None = None) -> None:
+    """20 USDT asked for at the gateway, which calls it partially paid, and what came again later."""
+    ledger.payment(
+        ledger.user(), ledger.plan(), app, payment_method="nowpayments", transaction_id="500",
+        crypto_amount=Decimal(20), crypto_currency="USDTTRC20",
+    )  # fmt: skip
+    said: Row = {
+        "provider": "nowpayments", "account": "np", "provider_ref": "500", "raw_status": "partially_paid",
+        "expected_amount": 20, "amount_received": Decimal(came), "received_currency": "USDTTRC20", "payment_ref": "1",
+    }  # fmt: skip
+    ledger.transaction("partially_paid", **said)
+    if repeated:
+        more: Row = {"provider_ref": "501", "parent_ref": "500", "amount_received": Decimal(repeated)}
+        ledger.transaction("paid", **said | more | {"raw_status": "finished"})
+
+
+@pytest.mark.parametrize(
+    ("came", "repeated", "gaps"), [("19.7", None, 1), ("19.5", None, 0), ("10", "10", 1), ("10", "5", 0)]
+)
+def test_all_that_both_sides_call_a_part_was_paid(ledger: Ledger, came: str, repeated: str | None, gaps: int) -> None:
+    gateway(ledger, "partially_paid", came, repeated)
+    assert len(ledger.rows("activation_gaps")) == gaps
+    assert len(ledger.rows("crypto_underpaid")) == 1 - gaps
+
+
+def test_a_deposit_pays_for_a_coin_under_its_other_name(ledger: Ledger) -> None:
+    ledger.payment(
+        ledger.user(), ledger.plan(), "pending", ago(hours=10), payment_method="okx", transaction_id=None,
+        crypto_amount=Decimal(20), crypto_currency="usdttrc20", deposit_address="T1", network="USDT-TRC20",
+    )  # fmt: skip
+    ledger.deposit("paid", at=ago(hours=9), raw_status="2", network="USDT-TRC20", link_method="none")
+    refresh_deposit_matches(ledger.engine, AS_OF)
+    assert len(ledger.rows("activation_gaps")) == 1
+
+
+@pytest.mark.parametrize(("status", "expected"), [("won", 1), ("lost", 0)])
+def test_access_that_was_taken_for_a_dispute_that_was_won_is_told(ledger: Ledger, status: str, expected: int) -> None:
+    ledger.payment(ledger.user(), ledger.plan(), "refunded", ago(days=3), confirmed_at=ago(days=3))
+    ledger.transaction("paid", ago(days=3), disputed=True)
+    stripe.dispute(ledger, status, ago(days=2))
+    assert [row["direction"] for row in ledger.rows("refunded_access")] == ["access taken"] * expected
+
+
+@pytest.mark.parametrize(("amount", "gaps"), [("27.31", 0), ("50", 1)])
+def test_the_difference_to_a_better_plan_extends_nothing(ledger: Ledger, amount: str, gaps: int) -> None:
+    user = ledger.user("active", "elite", subscription_renewal_date=ago(days=-21))
+    ledger.payment(user, ledger.plan(), "completed", ago(days=10))
+    ledger.payment(user, ledger.plan("elite", price=50), "completed", ago(days=2), amount=Decimal(amount))
+    assert len(ledger.rows("renewal_gaps")) == gaps
