@@ -20,7 +20,7 @@ from payments_pipeline.reconcile import environment_settings
 from payments_pipeline.reports import load_reports
 from payments_pipeline.sandbox.catalogue import LINES
 from payments_pipeline.sandbox.failures import FaultPlan
-from payments_pipeline.sandbox.faults import FAULTS
+from payments_pipeline.sandbox.faults import FAULTS, registry
 from payments_pipeline.sandbox.scoring import Score
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import Label, build_world, write_application
@@ -34,6 +34,15 @@ OF_READING = {"S7", "S8"}
 def test_every_line_of_the_catalogue_is_planted_or_has_a_look_alike() -> None:
     assert set(LINES) - {fault.line for fault in FAULTS.values()} <= OF_READING
     assert {fault.line for fault in FAULTS.values()} <= set(LINES)
+
+
+def test_a_new_line_is_told_by_its_first_fault_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "FAULTS", {})
+    monkeypatch.setattr(registry, "LINES", lines := dict(LINES))
+    with pytest.raises(ValueError, match="Line X1 of fault 'odd' is not in the catalogue"):
+        registry.fault(line="X1", name="odd")(lambda _town: [])
+    registry.fault(line="X1", name="odd", what="something odd")(lambda _town: [])
+    assert lines == {**LINES, "X1": "something odd"}
 
 
 def test_every_report_has_something_planted_for_it() -> None:

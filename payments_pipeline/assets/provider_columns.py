@@ -14,6 +14,7 @@ PROVIDERS = {
         "charge_refunded": "Whether all of the latest charge was given back.",
         "charge_disputed": "Whether the latest charge is disputed.",
         "charge_id": "The latest charge.",
+        "invoice_id": "The invoice that it pays; applications may know that alone.",
     },
     "stripe_refunds": {"failure_reason": "Why the money did not reach the payer."},
     "stripe_charges": {
@@ -102,6 +103,7 @@ PROVIDERS = {
     },
     "nowpayments_payments": {
         "parent_id": "The payment that this one repeats: money sent again to the same address.",
+        "invoice_id": "The invoice that it pays; applications may know that alone.",
         "origin_type": "How it came about, e.g. a repeated deposit.",
         "order_id": "The application's id of the payment.",
         "order_description": "Free text of the application.",

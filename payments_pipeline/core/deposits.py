@@ -88,6 +88,7 @@ class Payment:
     Attributes:
         named: ids and transaction hashes of deposits that the application itself wrote down.
         closed: the application gave it up (failed, canceled, expired).
+        payer: whose it is; None where the application does not say.
     """
 
     ref: str
@@ -100,6 +101,7 @@ class Payment:
     expires_at: datetime | None = None
     named: frozenset[str] = frozenset()
     closed: bool = False
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +243,10 @@ def expected(
     expires_at: datetime | None,
     named: frozenset[str],
     closed: bool,
+    payer: str | None = None,
 ) -> Payment:
     """A payment from an application's own spellings. An amount of nothing is no amount."""
     return Payment(
         ref, coin(asset), network(chain, asset), address(to), tag or None, amount or None, created_at, expires_at,
-        named, closed,
+        named, closed, payer,
     )  # fmt: skip

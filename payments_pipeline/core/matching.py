@@ -146,13 +146,19 @@ class _Matching:
             )
             named = sorted({*naming.get(deposit.id, ()), *by_hash})
             rightly = [p for p in named if same_asset(deposit, self._payments[p])]
-            fitting = [p for p in rightly if same_network(deposit, self._payments[p])]
+            fitting = self._last_try([p for p in rightly if same_network(deposit, self._payments[p])])
             if len(fitting) == 1:
                 self._give(number, fitting[0], "tx_hash")
             elif named:
                 reason = Reason.WRONG_NETWORK if rightly else Reason.WRONG_ASSET
                 self._review(number, Reason.NAMED_TWICE if fitting else reason, fitting or named)
                 self._in_review.update(fitting)
+
+    def _last_try(self, numbers: list[int]) -> list[int]:
+        """Of one payer's tries to pay, the one that the application has not given up; otherwise all of `numbers`."""
+        payers = {self._payments[p].payer for p in numbers}
+        live = [p for p in numbers if not self._payments[p].closed]
+        return live if len(live) == len(payers) == 1 and None not in payers else numbers
 
     def _take_own_addresses(self) -> None:
         """An address that was given to one payment alone: what comes there is for it, whenever, and however much."""

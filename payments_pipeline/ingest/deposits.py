@@ -127,6 +127,7 @@ def _payment(row: RowMapping) -> Payment:
         expires_at=row["expires_at"],
         named=frozenset(name for name in (row["provider_ref"], row["tx_hash"]) if name),
         closed=row["is_closed"],
+        payer=row["payer"],
     )
 
 

@@ -21,6 +21,7 @@ PAYMENTS = ResourceSpec(
     columns=(
         "object_id",
         "parent_id",
+        "invoice_id",
         "origin_type",
         "status",
         "order_id",
@@ -65,6 +66,7 @@ def payment_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         fields.id,
         fields.text_or_none("parent_payment_id"),
+        fields.text_or_none("invoice_id"),
         fields.text_or_none("origin_type"),
         fields.text("payment_status"),
         fields.text_or_none("order_id"),

@@ -68,6 +68,7 @@ class _Intent(msgspec.Struct, gc=False):
     last_payment_error: _Failure | None = None
     canceled_at: _Whole | None = None
     latest_charge: _Charge | None = None
+    invoice: str | None = None
     charges: None = None
     deleted: None = None
 
@@ -98,6 +99,7 @@ def from_bytes(raw: bytes) -> tuple[Any, ...] | None:
             one.id, one.status, one.currency, one.cancellation_reason, one.capture_method, one.customer,
             links.user_id, links.payment_id, links.order_id, links.app, one.description,
             (one.last_payment_error or _NO_FAILURE).code, charge.id, charge.status, card.network, card.brand,
+            one.invoice,
         ),
         (
             one.amount, one.amount_received, one.amount_capturable, one.created, one.canceled_at, charge.created,
@@ -124,6 +126,7 @@ def from_object(obj: Mapping[str, Any]) -> tuple[Any, ...] | None:
         get("id"), get("status"), get("currency"), get("cancellation_reason"), get("capture_method"), get("customer"),
         of_links("user_id"), of_links("payment_id"), of_links("order_id"), of_links("app"), get("description"),
         of_failure("code"), of_charge("id"), of_charge("status"), of_card("network"), of_card("brand"),
+        get("invoice"),
     )  # fmt: skip
     flags = (of_charge("captured"), of_charge("refunded"), of_charge("disputed"))
     if not (_TEXTS.issuperset(map(type, texts)) and _FLAGS.issuperset(map(type, flags))):
@@ -148,7 +151,7 @@ def _row(texts: Sequence[str | None], numbers: Sequence[Any], flags: Sequence[bo
     """Values in the order of `stripe_objects.PAYMENT_INTENTS.columns`, of values whose types are right."""
     (
         object_id, status, currency, reason, method, customer, user_id, payment_id, order_id, app, description,
-        error_code, charge_id, charge_status, network, brand,
+        error_code, charge_id, charge_status, network, brand, invoice,
     ) = texts  # fmt: skip
     amount, received, capturable, created, canceled, charged, captured, refunded, deadline = numbers
     if not (object_id and status and currency) or amount is None or created is None:
@@ -171,6 +174,7 @@ def _row(texts: Sequence[str | None], numbers: Sequence[Any], flags: Sequence[bo
             None if captured is None else Decimal(captured).scaleb(shift),
             None if refunded is None else Decimal(refunded).scaleb(shift),
             flags[1], flags[2], None if deadline is None else at(deadline, UTC), network or brand or None,
+            invoice or None,
         )  # fmt: skip
     except (ArithmeticError, OSError, ValueError):  # an amount or a time beyond all bounds
         return None

@@ -42,7 +42,7 @@ PAYMENT_INTENTS = ResourceSpec(
         "capture_method", "customer_id", "metadata_user_id", "metadata_payment_id", "metadata_app", "description",
         "last_error_code", "created_at", "canceled_at", "charge_id", "charge_status", "charge_captured",
         "charge_created_at", "charge_amount_captured", "charge_amount_refunded", "charge_refunded",
-        "charge_disputed", "capture_before", "card_network",
+        "charge_disputed", "capture_before", "card_network", "invoice_id",
     ),
     open_statuses=frozenset(
         {"requires_payment_method", "requires_confirmation", "requires_action", "requires_capture", "processing"}
@@ -136,6 +136,8 @@ def unusual_intent_row(obj: Mapping[str, Any]) -> tuple[Any, ...]:
         moment_needed(obj, "created"),
         moment(obj, "canceled_at"),
         *_latest_charge_columns(obj, currency),
+        # Of API versions before 2025-03-31.
+        reference(obj, "invoice"),
     )
 
 

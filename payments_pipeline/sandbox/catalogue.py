@@ -1,7 +1,7 @@
 """The failure catalogue: every line by its name, with what it means. The one list that faults and scores go by.
 
-Belongs here: the lines of docs and labels. Does not belong here: how a line is planted (faults/). To add a line, add it
-here and plant it there; a test fails while one of the two is missing.
+Belongs here: the lines of docs and labels. Does not belong here: how a line is planted (faults/). A line that is not
+here yet is told by the fault that plants it (`what` in faults/registry.py).
 """
 
 from __future__ import annotations

@@ -75,6 +75,19 @@ def test_what_comes_to_a_payments_own_address_is_its_own_and_is_weighed(
     assert verdict == Verdict("d1", "p1", method, Decimal(deviation), outcome)
 
 
+@pytest.mark.parametrize(
+    ("payers", "closed", "whose"),
+    [("aa", "10", "p2"), ("ab", "10", "named_twice"), ("aa", "00", "named_twice"), ("aa", "11", "named_twice")],
+)
+def test_of_one_payers_tries_the_one_that_was_not_given_up_has_the_deposit_both_name(
+    payers: str, closed: str, whose: str
+) -> None:
+    tries = [
+        payment(f"p{n + 1}", named=frozenset({"hash-d1"}), payer=payers[n], closed=closed[n] == "1") for n in (0, 1)
+    ]
+    assert told([deposit("d1")], tries) == {"d1": whose}
+
+
 def test_the_tolerance_of_a_coin_overrides_the_general_one() -> None:
     rules = Rules(tolerance_by_coin={"USDT": Decimal("0.001")})
     assert judged([deposit("d1", "49.9", to=OWN)], [payment("p1", to=OWN)], rules)["d1"].outcome == "short"

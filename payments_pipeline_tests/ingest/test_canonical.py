@@ -240,6 +240,12 @@ def test_a_crypto_payment_counts_by_what_arrived_whatever_its_status_says(books:
     assert [books.refreshed(ref)["state"] for ref in ("502", "503")] == ["paid", "partially_paid"]
 
 
+@pytest.mark.parametrize(("came", "state"), [("0", "expired"), ("0.4", "expired"), ("0.5", "partially_paid")])
+def test_an_expired_crypto_payment_with_money_in_it_is_short(books: Books, came: str, state: str) -> None:
+    books.add("nowpayments_payments", **CRYPTO | {"status": "expired", "actually_paid": Decimal(came)})
+    assert books.refreshed("501")["state"] == state
+
+
 def test_a_repeated_deposit_is_a_row_of_its_own_linked_through_its_parent(books: Books) -> None:
     books.user(1)
     books.payment(11, 1, payment_method="nowpayments", transaction_id="501")

@@ -161,7 +161,7 @@ def _happening(books: Books, dice: random.Random) -> None:
             " ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, payment_method = excluded.payment_method,"
             " transaction_id = excluded.transaction_id, tx_hash = excluded.tx_hash",
             id=dice.choice(IDS), u=dice.choice(IDS), p=dice.choice(["stripe", "stripe", "nowpayments", "okx"]),
-            r=maybe(one("pi_"), one("ch_"), one("cs_"), one("d"), one("5")), h=maybe(one("hash")),
+            r=maybe(one("pi_"), one("ch_"), one("cs_"), one("d"), one("5"), one("in_")), h=maybe(one("hash")),
         )  # fmt: skip
 
     def gone() -> None:
@@ -181,7 +181,8 @@ def _happening(books: Books, dice: random.Random) -> None:
             put(
                 "stripe_payment_intents", INTENT, object_id=one("pi_"), charge_id=maybe(one("ch_")),
                 status=dice.choice(["succeeded", "canceled"]), charge_amount_refunded=dice.randint(0, 9),
-                charge_disputed=dice.choice([True, False]), read_at=read_at, **named, **app, **customer,
+                charge_disputed=dice.choice([True, False]), read_at=read_at, invoice_id=maybe(one("in_")),
+                **named, **app, **customer,
             ),
             put(
                 "stripe_charges", CHARGE, object_id=f"ch_{number}", **named, **customer,
@@ -200,7 +201,7 @@ def _happening(books: Books, dice: random.Random) -> None:
             put("stripe_customers", CUSTOMER, object_id=one("cus_"), metadata_user_id=maybe(one(""))),
             put(
                 "nowpayments_payments", CRYPTO, object_id=f"5{number}", order_id=maybe(one("")),
-                parent_id=None if has_intent else f"5{number - 1}",
+                parent_id=None if has_intent else f"5{number - 1}", invoice_id=f"5{number // 2}",
             ),
             put("okx_deposits", DEPOSIT, object_id=one("d"), tx_id=maybe(one("hash"))),
         ]

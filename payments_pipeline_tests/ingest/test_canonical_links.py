@@ -337,6 +337,26 @@ def test_crypto_says_what_it_went_by(books: Books) -> None:
     ]
 
 
+def test_who_knows_the_invoice_alone_knows_the_intent_that_pays_for_it(books: Books) -> None:
+    books.user(1, "cus_1")
+    books.payment(11, 1, transaction_id="in_1")
+    books.intent(1, customer_id="cus_1", invoice_id="in_1")
+    assert books.link() == ("checkout", "1", "11")
+    books.payment(12, 1, transaction_id="in_1")
+    assert books.link() == ("customer", "1", None)
+
+
+def test_who_knows_the_gateways_invoice_alone_knows_what_pays_for_it(books: Books) -> None:
+    books.user(1)
+    books.payment(11, 1, payment_method="nowpayments", transaction_id="900")
+    for ref in ("501", "502"):
+        books.add("nowpayments_payments", **CRYPTO | {"object_id": ref, "invoice_id": "900", "order_id": "shop-9"})
+        assert books.evidence(ref) == ("checkout", "invoice=900")
+        assert books.link(ref) == ("checkout", "1", "11")
+    books.payment(12, 1, payment_method="nowpayments", transaction_id="502")
+    assert books.link("502") == ("reference", "1", "12")
+
+
 def test_a_deposit_whose_id_and_hash_name_two_payments_settles_neither(books: Books) -> None:
     books.user(1)
     books.payment(11, 1, payment_method="okx", transaction_id="d1")

@@ -48,6 +48,7 @@ def intent(*, charged: bool = True, currency: str = "usd", **changes: Any) -> di
         "pi_1", amount=1999, currency=currency, created=AT, status="succeeded", customer="cus_1",
         metadata={"user_id": "7", "payment_id": "70", "app": "shop"}, description="Monthly plan",
     )  # fmt: skip
+    made["invoice"] = "in_1"
     if charged:
         made["latest_charge"] = stripe_charge("ch_1", made, created=AT, last4="4242", captured=1999)
     return made | changes

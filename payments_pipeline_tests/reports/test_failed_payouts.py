@@ -94,6 +94,14 @@ def test_a_later_payout_for_the_same_booking_speaks_for_the_first(
     assert [names[row["payout_id"]] for row in rows(ledger)] == expected
 
 
+def test_without_a_booking_only_one_that_did_not_fail_speaks_for_the_first(ledger: Ledger) -> None:
+    host = ledger.user()
+    owed = [payout(ledger, "failed", payee_id=host, created_at=ago(days=5 - number)) for number in range(2)]
+    assert {row["payout_id"] for row in rows(ledger)} == set(owed)
+    payout(ledger, "paid", payee_id=host, created_at=ago(days=3))
+    assert rows(ledger) == []
+
+
 # Paid, then failed
 
 

@@ -101,6 +101,19 @@ judged AS (
                 AND coalesce(o.deposit_address, p.deposit_address, '')
                 = coalesce(p.deposit_address, o.deposit_address, '')
                 AND coalesce(o.deposit_tag, p.deposit_tag, '') = coalesce(p.deposit_tag, o.deposit_tag, '')
+                -- A try of his own that the application gave up is no rival.
+                AND NOT coalesce(
+                    o.user_id = p.user_id
+                    AND o.status IN (
+                        SELECT s.raw_status
+                        FROM recon.state_map AS s
+                        WHERE
+                            s.provider = 'app'
+                            AND s.resource = 'app_payment'
+                            AND s.state IN ('failed', 'canceled', 'expired')
+                    ),
+                    FALSE
+                )
         ) AS is_his_alone
     FROM purchases AS p
     LEFT JOIN LATERAL (
@@ -156,8 +169,8 @@ judged AS (
                     THEN 'returned'
                 WHEN c.state = 'refunded' THEN 'returned'
                 WHEN c.amount_refunded >= c.amount AND c.amount_refunded > 0 THEN 'refused'
-                -- Another coin pays for nothing.
-                WHEN c.kind = 'deposit' AND c.currency <> p.crypto_currency THEN 'refused'
+                -- Another coin pays for nothing; matching knows the coins' other names.
+                WHEN c.way > 0 AND c.kind = 'deposit' AND c.currency <> p.crypto_currency THEN 'refused'
                 WHEN c.state = 'paid' THEN 'paid'
                 WHEN
                     c.raw_status = 'partially_paid'
@@ -355,8 +368,16 @@ SELECT
         AND coalesce(j.provider_state, 'processing') IN ('pending', 'processing', 'authorized')
         OR coalesce(j.provider_state, '') IN ('processing', 'authorized')
     ) AS is_under_way,
-    -- Paid: both sides say so, or one does and the other does not contradict.
+    -- Paid: both sides say so, or one does and the other does not contradict. Short by the word of both: readers say
+    -- what they still take for all of it.
     (j.app_state = 'paid' AND j.verdict IN ('paid', 'silent'))
+    OR (
+        j.app_state = 'partially_paid'
+        AND j.verdict = 'silent'
+        AND j.came IS NOT NULL
+        AND j.asked IS NOT NULL
+        AND j.is_his_alone
+    )
     OR (j.app_state <> 'refunded' AND j.verdict = 'paid' AND j.is_his_alone) AS is_paid,
     -- Returned: given back or lost in a dispute, all of it. The provider's word counts before the application's.
     j.verdict = 'returned' OR (j.app_state = 'refunded' AND j.verdict <> 'paid') AS is_returned,

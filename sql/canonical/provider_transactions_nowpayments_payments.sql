@@ -1,6 +1,7 @@
 -- NOWPayments payments as provider transactions. A payment that reads "finished" on less than 98 % of what was to be
--- paid is partially paid, whatever the status says (repeated deposits do, C12). Linked by the application's reference
--- to it or to its parent, else by an order id, its own or its parent's, that names a payment of the application.
+-- paid is partially paid, whatever the status says (repeated deposits do, C12), and so is one that expired with money
+-- in it. Linked by the application's reference to it, to its parent or to the invoice it pays, else by an order id, its
+-- own or its parent's, that names a payment of the application.
 WITH named AS (
     SELECT
         n.account,
@@ -14,6 +15,13 @@ WITH named AS (
         n.parent_id AS reference
     FROM pg_temp.due_nowpayments_payments AS n
     WHERE n.parent_id IS NOT NULL
+    UNION ALL
+    SELECT
+        n.account,
+        n.object_id,
+        n.invoice_id AS reference
+    FROM pg_temp.due_nowpayments_payments AS n
+    WHERE n.invoice_id IS NOT NULL
 ),
 
 by_reference AS (
@@ -35,16 +43,30 @@ claims AS (
         k.payment_ref AS o_payment,
         k.user_ref AS o_user,
         coalesce(m.state, 'unknown') AS mapped_state,
-        coalesce(r.reference, p.reference) AS reference,
-        CASE WHEN r.reference IS NOT NULL THEN r.payment_ref ELSE p.payment_ref END AS r_payment,
-        CASE WHEN r.reference IS NOT NULL THEN r.user_ref ELSE p.user_ref END AS r_user,
-        CASE WHEN r.reference IS NOT NULL THEN r.other_user_ref ELSE p.other_user_ref END AS r_other,
+        coalesce(r.reference, p.reference) IS NULL AS is_by_invoice,
+        coalesce(r.reference, p.reference, i.reference) AS reference,
+        CASE
+            WHEN r.reference IS NOT NULL THEN r.payment_ref
+            WHEN p.reference IS NOT NULL THEN p.payment_ref
+            ELSE i.payment_ref
+        END AS r_payment,
+        CASE
+            WHEN r.reference IS NOT NULL THEN r.user_ref
+            WHEN p.reference IS NOT NULL THEN p.user_ref
+            ELSE i.user_ref
+        END AS r_user,
+        CASE
+            WHEN r.reference IS NOT NULL THEN r.other_user_ref
+            WHEN p.reference IS NOT NULL THEN p.other_user_ref
+            ELSE i.other_user_ref
+        END AS r_other,
         coalesce(n.order_id, a.order_id) AS effective_order_id
     FROM pg_temp.due_nowpayments_payments AS n
     LEFT JOIN recon.state_map AS m
         ON m.provider = 'nowpayments' AND m.resource = 'payments' AND n.status = m.raw_status
     LEFT JOIN by_reference AS r ON n.account = r.account AND n.object_id = r.object_id AND n.object_id = r.reference
     LEFT JOIN by_reference AS p ON n.account = p.account AND n.object_id = p.object_id AND n.parent_id = p.reference
+    LEFT JOIN by_reference AS i ON n.account = i.account AND n.object_id = i.object_id AND n.invoice_id = i.reference
     LEFT JOIN recon.nowpayments_payments AS a ON n.account = a.account AND n.parent_id = a.object_id
     LEFT JOIN recon.link_payments AS k
         ON k.provider = 'nowpayments' AND coalesce(n.order_id, a.order_id) = k.payment_ref
@@ -55,10 +77,13 @@ judged AS (
         c.*,
         CASE
             WHEN c.mapped_state = 'paid' AND c.actually_paid < c.pay_amount * 0.98 THEN 'partially_paid'
+            WHEN c.mapped_state = 'expired' AND c.actually_paid > c.pay_amount * 0.02 THEN 'partially_paid'
             ELSE c.mapped_state
         END AS state,
         CASE
             WHEN c.r_user <> c.r_other THEN 'ambiguous'
+            -- An invoice may be paid in several tries, each an object of its own.
+            WHEN c.reference IS NOT NULL AND c.is_by_invoice THEN 'checkout'
             WHEN c.reference IS NOT NULL THEN 'reference'
             WHEN c.o_payment IS NOT NULL THEN 'metadata'
             ELSE 'none'
@@ -68,6 +93,7 @@ judged AS (
             WHEN c.reference IS NOT NULL THEN coalesce(' (user ' || c.o_user || ')', '')
             ELSE ''
         END AS o_words,
+        CASE WHEN c.is_by_invoice THEN 'invoice=' ELSE 'reference=' END AS reference_word,
         coalesce(c.updated_at, c.created_at) AS state_changed_at
     FROM claims AS c
 )
@@ -94,17 +120,25 @@ SELECT
     CASE WHEN s.mapped_state = 'refunded' THEN s.price_amount ELSE 0 END AS amount_refunded,
     FALSE AS disputed,
     cast(NULL AS text) AS customer_ref,
-    CASE s.link_method WHEN 'reference' THEN s.r_user WHEN 'metadata' THEN s.o_user END AS user_ref,
-    CASE s.link_method WHEN 'reference' THEN s.r_payment WHEN 'metadata' THEN s.o_payment END AS payment_ref,
+    CASE
+        WHEN s.link_method IN ('reference', 'checkout') THEN s.r_user
+        WHEN s.link_method = 'metadata' THEN s.o_user
+    END AS user_ref,
+    CASE
+        WHEN s.link_method IN ('reference', 'checkout') THEN s.r_payment
+        WHEN s.link_method = 'metadata' THEN s.o_payment
+    END AS payment_ref,
     CASE
         WHEN s.link_method = 'ambiguous'
             THEN concat_ws(
-                '; ', 'reference=' || s.reference || ' (users ' || s.r_user || ' and ' || s.r_other || ')', s.o_words
+                '; ',
+                s.reference_word || s.reference || ' (users ' || s.r_user || ' and ' || s.r_other || ')',
+                s.o_words
             )
         WHEN s.reference IS NULL THEN s.o_words
         WHEN s.o_user <> s.r_user
-            THEN concat_ws('; ', 'reference=' || s.reference || ' (user ' || s.r_user || ')', s.o_words)
-        ELSE 'reference=' || s.reference
+            THEN concat_ws('; ', s.reference_word || s.reference || ' (user ' || s.r_user || ')', s.o_words)
+        ELSE s.reference_word || s.reference
     END AS link_evidence,
     s.pay_address AS deposit_address,
     s.payin_extra_id AS deposit_tag,

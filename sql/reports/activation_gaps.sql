@@ -55,6 +55,7 @@ WITH suspects AS (
         u.subscription_tier,
         u.subscription_updated_at,
         u.trial_ends_at,
+        coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at,
         u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
     FROM recon.app_users AS u
     INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id
@@ -114,6 +115,7 @@ all_suspects AS (
         u.subscription_tier,
         u.subscription_updated_at,
         u.trial_ends_at,
+        coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at,
         u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
     FROM ownerless AS o
     INNER JOIN recon.app_users AS u ON o.user_ref = cast(u.user_id AS text)
@@ -125,7 +127,7 @@ all_suspects AS (
 
 paid AS (
     -- What of it is paid and still runs. Payments younger than the grace period are being processed: they neither count
-    -- nor hide the one before. What was confirmed after as_of was not confirmed then.
+    -- nor hide the one before. What was confirmed after as_of was not confirmed then, what went back since had not.
     SELECT
         v.*,
         s.payer_id,
@@ -134,6 +136,7 @@ paid AS (
         s.subscription_tier,
         s.subscription_updated_at,
         s.trial_ends_at,
+        s.renewal_at,
         s.is_barred,
         CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END AS known_paid_at
     FROM all_suspects AS s
@@ -142,7 +145,7 @@ paid AS (
         SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = s.payment_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        v.is_paid
+        (v.is_paid OR (v.verdict = 'returned' AND v.returned_at > cast(:as_of AS timestamptz)))
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END
         <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
@@ -174,9 +177,22 @@ lacking AS (
     WHERE
         n.choice = 1
         AND NOT n.has_failed_refund
-        -- Cancelled by the user since, in an application that keeps no events.
+        -- Over by the application's own date, on the last day of a month that it counts as thirty days.
+        AND NOT coalesce(
+            n.period IN ('month', 'quarter', 'year')
+            AND n.shortest_until <= cast(:as_of AS timestamptz)
+            AND (
+                n.renewal_at BETWEEN n.shortest_until AND cast(:as_of AS timestamptz)
+                OR (
+                    n.subscription_status = 'expired'
+                    AND coalesce(n.subscription_updated_at, n.shortest_until) >= n.shortest_until
+                )
+            ),
+            FALSE
+        )
+        -- Cancelled or paused by the user since, in an application that keeps no events.
         AND NOT (
-            coalesce(n.subscription_status, '') IN ('canceled', 'cancelled')
+            coalesce(n.subscription_status, '') IN ('canceled', 'cancelled', 'paused')
             AND coalesce(
                 n.subscription_updated_at > n.bought_at
                 AND n.subscription_updated_at <= cast(:as_of AS timestamptz),
@@ -250,6 +266,23 @@ nameless AS (
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
+spoken AS (
+    -- What is said of a checkout or a charge is said of its payment.
+    SELECT
+        w.object_ref AS said_of,
+        s.payment_intent_id AS meant
+    FROM nameless AS w
+    INNER JOIN recon.stripe_checkout_sessions AS s ON w.object_ref = s.object_id
+    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) = 'cs_'
+    UNION
+    SELECT
+        w.object_ref AS said_of,
+        i.object_id AS meant
+    FROM nameless AS w
+    INNER JOIN recon.stripe_payment_intents AS i ON w.object_ref = i.charge_id
+    WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) IN ('ch_', 'py_')
+),
+
 last_words AS (
     -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
     SELECT
@@ -282,6 +315,11 @@ last_words AS (
         SELECT n.*
         FROM nameless AS n
         WHERE g.provider = n.provider AND n.object_ref IN (g.provider_ref, g.evidence_ref)
+        UNION ALL
+        SELECT n.*
+        FROM nameless AS n
+        INNER JOIN spoken AS s ON n.object_ref = s.said_of
+        WHERE g.provider = n.provider AND s.meant = g.evidence_ref AND n.object_ref <> coalesce(g.provider_ref, '')
     ) AS w ON w.created_at <= cast(:as_of AS timestamptz)
 ),
 
@@ -337,6 +375,7 @@ SELECT
         AND g.is_full_price
         AND g.is_his_alone
         AND NOT g.is_disputed
+        AND g.is_paid
         AND NOT coalesce(g.is_barred, FALSE)
         AND NOT g.is_cancelled_some_day
         AND g.user_id IS NOT NULL

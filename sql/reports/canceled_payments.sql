@@ -49,10 +49,10 @@ WITH canceled AS (
         t.state_changed_at,
         i.cancellation_reason,
         coalesce(i.charge_status, '') = 'succeeded' AS was_held,
-        p.payment_id AS known_payment,
-        p.user_id AS known_user,
-        p.booking_id,
-        p.status AS app_status,
+        coalesce(p.payment_id, n.payment_id) AS known_payment,
+        coalesce(p.user_id, n.user_id) AS known_user,
+        coalesce(p.booking_id, n.booking_id) AS booking_id,
+        coalesce(p.status, n.status) AS app_status,
         row_number() OVER (
             PARTITION BY t.provider, t.account, t.provider_ref
             ORDER BY p.created_at DESC NULLS LAST, p.payment_id DESC NULLS LAST
@@ -61,6 +61,9 @@ WITH canceled AS (
     LEFT JOIN recon.stripe_payment_intents AS i
         ON t.provider = 'stripe' AND t.account = i.account AND t.provider_ref = i.object_id
     LEFT JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    -- Known by its checkout, its charge, or its own word.
+    LEFT JOIN recon.app_payments AS n
+        ON p.payment_id IS NULL AND t.provider = n.provider AND t.payment_ref = cast(n.payment_id AS text)
     WHERE
         t.kind = 'payment'
         AND t.state = 'canceled'

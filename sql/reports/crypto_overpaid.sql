@@ -36,13 +36,14 @@ WITH deposits AS (
         m.payment_ref,
         max(m.provider) AS provider,
         max(m.provider_ref) AS provider_ref,
-        sum(m.amount_share) AS received,
-        count(*) AS deposits,
-        max(t.provider_created_at) AS came_at
+        sum(m.amount_share) AS received_in_all,
+        sum(CASE WHEN t.provider_created_at <= cast(:as_of AS timestamptz) THEN m.amount_share END) AS received,
+        count(CASE WHEN t.provider_created_at <= cast(:as_of AS timestamptz) THEN 1 END) AS deposits,
+        max(CASE WHEN t.provider_created_at <= cast(:as_of AS timestamptz) THEN t.provider_created_at END) AS came_at
     FROM recon.deposit_matches AS m
     INNER JOIN recon.provider_transactions AS t
         ON m.provider = t.provider AND m.account = t.account AND m.provider_ref = t.provider_ref
-    WHERE m.outcome = 'over' AND t.provider_created_at <= cast(:as_of AS timestamptz)
+    WHERE m.outcome = 'over'
     GROUP BY m.payment_ref
 ),
 
@@ -101,6 +102,7 @@ over_sum AS (
         d.provider,
         d.provider_ref,
         d.received,
+        d.received_in_all,
         d.deposits,
         d.came_at,
         cast(NULL AS numeric) AS expected,
@@ -112,6 +114,7 @@ over_sum AS (
         'nowpayments' AS provider,
         f.provider_ref,
         f.received,
+        f.received AS received_in_all,
         1 + f.repeated AS deposits,
         f.came_at,
         f.expected_amount AS expected,
@@ -129,6 +132,7 @@ judged AS (
         p.status,
         p.expires_at,
         o.received,
+        o.received_in_all,
         o.deposits,
         o.came_at,
         coalesce(m.state, 'unknown') AS app_state,
@@ -164,5 +168,7 @@ FROM judged AS j
 LEFT JOIN recon.app_users AS u ON j.user_id = u.user_id
 WHERE
     j.expected > 0
+    -- Judged by all that ever came; of that, in a look at the past, as much as was there by then.
+    AND (j.received = j.received_in_all OR j.received > j.expected * (1 + :tolerance))
     AND j.app_state NOT IN ('refunded', 'failed', 'canceled', 'expired')
     AND (j.app_state = 'paid' OR j.expires_at IS NULL OR j.came_at <= j.expires_at)

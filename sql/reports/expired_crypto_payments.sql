@@ -16,6 +16,7 @@ params:
   grace_minutes: 60
   days: 7
   open_days: 90
+  tolerance: 0.02
 action: expire_payment
 columns:
   payment_id: The application's id of the payment.
@@ -83,19 +84,33 @@ WHERE
     (
         t.provider_ref IS NULL
         OR (coalesce(t.amount_received, 0) = 0 AND t.state = 'pending')
-        OR (coalesce(t.amount_received, 0) = 0 AND t.state IN ('expired', 'failed', 'canceled') AND NOT l.is_open)
+        -- Dust is nothing.
+        OR (
+            coalesce(t.amount_received, 0) <= coalesce(t.expected_amount, 0) * :tolerance
+            AND t.state IN ('expired', 'failed', 'canceled')
+            AND NOT l.is_open
+        )
     )
     AND NOT EXISTS (
         SELECT 1 FROM recon.provider_transactions AS h
-        WHERE l.tx_hash = h.tx_hash AND h.kind = 'deposit'
+        WHERE
+            l.tx_hash = h.tx_hash
+            AND h.kind = 'deposit'
+            AND h.provider_created_at <= cast(:as_of AS timestamptz)
     )
     AND NOT EXISTS (
         SELECT 1 FROM recon.provider_transactions AS c
         WHERE l.provider = c.provider AND l.provider_ref = c.parent_ref AND c.amount_received > 0
     )
     AND NOT EXISTS (
-        SELECT 1 FROM recon.deposit_matches AS d
-        WHERE d.payment_ref = l.payment_ref AND d.state = 'matched'
+        SELECT 1
+        FROM recon.deposit_matches AS d
+        INNER JOIN recon.provider_transactions AS m
+            ON d.provider = m.provider AND d.account = m.account AND d.provider_ref = m.provider_ref
+        WHERE
+            d.payment_ref = l.payment_ref
+            AND d.state = 'matched'
+            AND m.provider_created_at <= cast(:as_of AS timestamptz)
     )
     -- A deposit that may be for it, and that a person has to look at, is told of by its own report.
     AND NOT EXISTS (

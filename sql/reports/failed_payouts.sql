@@ -36,9 +36,10 @@ columns:
 ---*/
 -- Three kinds of suspects, all few: the application says so; the transfer came back although the application knows
 -- nothing of it; Stripe's payout to a bank failed. A payout that is under way, however long, has not failed. A failure
--- is over once a later payout to the same payee for the same booking covers it (without a booking: of the same sum,
--- within retry_days), or once the money that came back from
--- the bank left again with a later payout. Transfers reversed by refunds of the customer came back on purpose.
+-- is over once a later payout to the same payee for the same booking covers it (without a booking: one of the same sum,
+-- within retry_days, that did not fail as well: nothing else tells that it is the same money), or once the money that
+-- came back from the bank left again with a later payout. Transfers reversed by refunds of the customer came back on
+-- purpose; a part of a transfer that was taken back is a correction.
 WITH given_up AS (
     -- Words of the application that mean: not paid out, and known.
     SELECT m.raw_status
@@ -164,8 +165,12 @@ refused AS (
             o.account = i.account
             AND o.failure_balance_transaction_id = i.balance_transaction_id
             AND i.vanished_at IS NULL
+    -- When the money came back; a payout does not tell when it failed.
+    LEFT JOIN recon.stripe_balance_transactions AS b
+        ON o.account = b.account AND o.failure_balance_transaction_id = b.object_id
     WHERE
         o.status = 'failed'
+        AND coalesce(b.created_at, o.created_at) <= cast(:as_of AS timestamptz)
         AND o.vanished_at IS NULL
         AND o.created_at <= cast(:as_of AS timestamptz)
         AND o.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :days
@@ -204,6 +209,7 @@ WHERE
                     q.booking_id IS NULL
                     AND p.booking_id IS NULL
                     AND q.amount = p.amount
+                    AND q.status NOT IN (SELECT g.raw_status FROM given_up AS g)
                     AND q.created_at <= p.created_at + INTERVAL '1' DAY * :retry_days
                 )
             )

@@ -158,6 +158,33 @@ known AS (
     FROM broken AS b
     INNER JOIN recon.app_payments AS p ON b.provider = p.provider AND b.object_ref = p.provider_ref
     WHERE b.payment_id IS NULL
+    UNION ALL
+    -- A checkout and a charge speak of their payment.
+    SELECT
+        b.webhook_id,
+        p.payment_id,
+        p.user_id,
+        p.provider_ref,
+        p.amount,
+        p.currency,
+        3 AS way
+    FROM broken AS b
+    INNER JOIN recon.stripe_checkout_sessions AS s ON b.object_ref = s.object_id
+    INNER JOIN recon.app_payments AS p ON b.provider = p.provider AND s.payment_intent_id = p.provider_ref
+    WHERE b.payment_id IS NULL AND b.provider = 'stripe' AND substring(b.object_ref, 1, 3) = 'cs_'
+    UNION ALL
+    SELECT
+        b.webhook_id,
+        p.payment_id,
+        p.user_id,
+        p.provider_ref,
+        p.amount,
+        p.currency,
+        3 AS way
+    FROM broken AS b
+    INNER JOIN recon.stripe_payment_intents AS i ON b.object_ref = i.charge_id
+    INNER JOIN recon.app_payments AS p ON b.provider = p.provider AND i.object_id = p.provider_ref
+    WHERE b.payment_id IS NULL AND b.provider = 'stripe' AND substring(b.object_ref, 1, 3) IN ('ch_', 'py_')
 ),
 
 meant AS (

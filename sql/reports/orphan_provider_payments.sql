@@ -15,6 +15,7 @@ unconfigured: withhold
 intraday: full
 params:
   grace_seconds: 900
+  same_days: 3
 action: null
 columns:
   provider: Who has the money.
@@ -36,6 +37,8 @@ columns:
 -- refers to the object, and the object names no row that could be its own. An object that leads to a user and to no
 -- payment is one of them. Charges of other products are told by foreign_charges, deposits by the crypto reports; a
 -- repeated deposit belongs to its parent. Test money is none, in a database that knows live accounts.
+-- A row that the application counts and that refers to no payment (an invoice, a subscription, a checkout, nothing)
+-- stands for one object of the same payer, sum and state made within same_days of it: renewals name only the customer.
 WITH siblings AS (
     -- Of several objects that name one payment the first that was paid stands for it, as in recon.payment_verdicts.
     SELECT
@@ -115,7 +118,11 @@ unlinked AS (
 orphans AS (
     SELECT
         t.*,
-        x.named_payment
+        x.named_payment,
+        CASE
+            WHEN t.provider = 'stripe' AND t.state = 'paid' AND t.amount_received > 0 THEN t.amount_received
+            ELSE t.amount
+        END AS sum_taken
     FROM unlinked AS x
     INNER JOIN recon.provider_transactions AS t
         ON x.provider = t.provider AND x.account = t.account AND x.provider_ref = t.provider_ref
@@ -141,6 +148,66 @@ orphans AS (
         AND p.payment_id IS NULL
         AND c.payment_id IS NULL
         AND o.provider_ref IS NULL
+),
+
+renewals AS (
+    -- How many of the same payer and sum came within those days, up to this one.
+    SELECT
+        o.provider,
+        o.account,
+        o.provider_ref,
+        o.user_ref,
+        o.state,
+        o.sum_taken,
+        o.currency,
+        o.provider_created_at,
+        count(*) AS place
+    FROM orphans AS o
+    INNER JOIN orphans AS q
+        ON
+            o.provider = q.provider
+            AND o.account = q.account
+            AND o.user_ref = q.user_ref
+            AND o.sum_taken = q.sum_taken
+            AND o.currency = q.currency
+            AND o.state = q.state
+    WHERE
+        o.link_method = 'customer'
+        AND o.named_payment IS NULL
+        AND q.link_method = 'customer'
+        AND q.named_payment IS NULL
+        AND q.provider_created_at > o.provider_created_at - INTERVAL '1' DAY * :same_days
+        AND (
+            q.provider_created_at < o.provider_created_at
+            OR (q.provider_created_at = o.provider_created_at AND q.provider_ref <= o.provider_ref)
+        )
+    GROUP BY
+        o.provider, o.account, o.provider_ref, o.user_ref, o.state, o.sum_taken, o.currency, o.provider_created_at
+),
+
+counted AS (
+    SELECT
+        r.provider,
+        r.account,
+        r.provider_ref
+    FROM renewals AS r
+    INNER JOIN recon.app_users AS u ON r.user_ref = cast(u.user_id AS text)
+    INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id AND r.provider = p.provider
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment' AND r.state = m.state
+    LEFT JOIN LATERAL (
+        SELECT x.provider_ref FROM recon.payment_objects AS x WHERE x.payment_id = p.payment_id ORDER BY x.way LIMIT 1
+    ) AS s ON TRUE
+    WHERE
+        p.amount = r.sum_taken
+        AND p.currency = r.currency
+        AND coalesce(substring(p.provider_ref, 1, 3), '') NOT IN ('pi_', 'ch_', 'py_')
+        AND p.created_at > r.provider_created_at - INTERVAL '1' DAY * :same_days
+        AND p.created_at < r.provider_created_at + INTERVAL '1' DAY * :same_days
+        AND p.created_at <= cast(:as_of AS timestamptz)
+        AND s.provider_ref IS NULL
+    GROUP BY r.provider, r.account, r.provider_ref, r.place
+    HAVING count(*) >= r.place
 )
 
 SELECT
@@ -152,10 +219,7 @@ SELECT
     o.customer_ref,
     o.raw_status AS provider_status,
     o.state AS provider_state,
-    CASE
-        WHEN o.provider = 'stripe' AND o.state = 'paid' AND o.amount_received > 0 THEN o.amount_received
-        ELSE o.amount
-    END AS amount,
+    o.sum_taken AS amount,
     o.currency,
     o.provider_created_at,
     o.state_changed_at AS provider_changed_at,
@@ -169,4 +233,6 @@ SELECT
         ELSE 'no payment refers to it, and it names nobody we know'
     END AS reason
 FROM orphans AS o
+LEFT JOIN counted AS c ON o.provider = c.provider AND o.account = c.account AND o.provider_ref = c.provider_ref
 LEFT JOIN recon.app_users AS u ON o.customer_ref = u.stripe_customer_id AND o.user_ref = cast(u.user_id AS text)
+WHERE c.provider_ref IS NULL

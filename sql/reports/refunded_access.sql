@@ -121,6 +121,17 @@ running AS (
         s.subscription_tier,
         s.has_access,
         v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
+        (
+            SELECT count(*)
+            FROM recon.stripe_disputes AS d
+            WHERE
+                v.provider = 'stripe'
+                AND d.account = v.evidence_account
+                AND d.payment_intent_id = v.evidence_ref
+                AND d.status = 'won'
+                AND d.created_at <= cast(:as_of AS timestamptz)
+                AND d.vanished_at IS NULL
+        ) > 0 AS has_won_dispute,
         NOT v.is_returned
         AND (
             v.app_state = 'paid'
@@ -177,6 +188,7 @@ taken AS (
             r.has_failed_refund
             -- A part keeps access; one that took it all writes 'refunded'.
             OR (r.app_state = 'refunded' AND r.amount_refunded > 0)
+            OR (r.app_state = 'refunded' AND r.has_won_dispute)
         )
         AND r.verdict = 'paid'
         AND r.is_his_alone
@@ -228,6 +240,8 @@ SELECT
     CASE WHEN f.direction = 'access kept' THEN f.returned_at END AS returned_at,
     f.paid_until AS runs_until,
     CASE
+        WHEN f.direction = 'access taken' AND f.has_won_dispute AND f.amount_refunded = 0
+            THEN 'the dispute was won: the money is still here, the access is gone'
         WHEN f.direction = 'access taken' AND NOT f.has_failed_refund
             THEN 'only ' || cast(f.amount_refunded AS text) || ' of it went back, the access is gone'
         WHEN f.direction = 'access taken'

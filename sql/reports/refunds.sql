@@ -89,9 +89,9 @@ returned AS (
         t.payment_ref,
         t.user_ref,
         o.amount AS whole_amount,
-        p.payment_id AS known_payment,
-        p.user_id AS known_user,
-        p.status AS app_status,
+        coalesce(p.payment_id, n.payment_id) AS known_payment,
+        coalesce(p.user_id, n.user_id) AS known_user,
+        coalesce(p.status, n.status) AS app_status,
         coalesce(t.parent_ref, t.provider_ref) AS parent_ref,
         CASE WHEN t.kind = 'refund' THEN t.amount ELSE t.amount_refunded END AS amount,
         CASE WHEN t.kind = 'refund' THEN t.provider_created_at ELSE t.state_changed_at END AS refunded_at,
@@ -106,6 +106,9 @@ returned AS (
         ON t.provider = o.provider AND t.account = o.account AND coalesce(t.parent_ref, t.provider_ref) = o.provider_ref
     LEFT JOIN recon.app_payments AS p
         ON t.provider = p.provider AND coalesce(t.parent_ref, t.provider_ref) = p.provider_ref
+    -- Known by its checkout, its charge, or its own word.
+    LEFT JOIN recon.app_payments AS n
+        ON p.payment_id IS NULL AND t.provider = n.provider AND t.payment_ref = cast(n.payment_id AS text)
     WHERE
         t.kind IN ('refund', 'payment')
         AND t.link_method <> 'foreign'

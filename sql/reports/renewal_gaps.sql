@@ -42,6 +42,7 @@ columns:
 -- A period runs from its payment: an application that adds a renewal paid early to the end of the one before gives
 -- more, and is right as well. slack_hours: a day, because some applications count a month as thirty days, and an hour;
 -- twice that of a quarter, which they count as ninety.
+-- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period ends.
 -- Paid again before period_share of the period was over is no renewal: a matter of duplicate_payments.
 -- Access that is gone already is a matter of activation_gaps, another tier of wrong_tier.
 WITH suspects AS (
@@ -87,7 +88,8 @@ bought AS (
         AND v.plan_id IS NOT NULL
         AND v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
-        AND v.is_paid
+        -- What went back after as_of had not gone back then.
+        AND (v.is_paid OR (v.verdict = 'returned' AND v.returned_at > cast(:as_of AS timestamptz)))
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),
@@ -161,6 +163,18 @@ SELECT
     END AS reason
 FROM short AS s
 WHERE NOT EXISTS (
+    SELECT 1
+    FROM bought AS d
+    WHERE
+        d.user_id = s.user_id
+        AND d.plan_id <> s.plan_id
+        AND d.paid_at < s.paid_at
+        AND d.paid_until > s.paid_at
+        AND s.amount < s.price
+        AND s.currency = s.price_currency
+        AND d.paid_until <= s.renewal_at + INTERVAL '1' HOUR * :slack_hours
+)
+AND NOT EXISTS (
     -- The user cancelled or changed the plan since, and what was bought was not given again.
     SELECT 1
     FROM recon.app_subscription_events AS e

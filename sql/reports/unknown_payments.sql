@@ -55,7 +55,7 @@ suspects AS (
     SELECT p.payment_id
     FROM recon.app_payments AS p
     INNER JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
-    WHERE t.vanished_at IS NOT NULL
+    WHERE t.vanished_at <= cast(:as_of AS timestamptz)
     UNION
     SELECT p.payment_id
     FROM recon.app_payments AS p

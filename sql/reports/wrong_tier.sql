@@ -72,7 +72,9 @@ bought AS (
         s.subscription_tier,
         s.subscription_renewal_date,
         s.trial_ends_at,
-        v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
+        -- What went back after as_of had not gone back then.
+        (v.is_paid OR (v.verdict = 'returned' AND v.returned_at > cast(:as_of AS timestamptz)))
+        AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz) AS runs
     FROM suspects AS s
     INNER JOIN LATERAL (
@@ -211,6 +213,7 @@ SELECT
         AND k.is_full_price
         AND k.is_his_alone
         AND NOT k.is_disputed
+        AND k.is_paid
         AND NOT k.takes_away
         AND k.is_known_period
     ) AS repairable,

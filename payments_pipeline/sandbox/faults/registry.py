@@ -1,7 +1,7 @@
 """How a fault is written: one small function that plants it once and says which reports must, or must not, show it.
 
 Belongs here: the register and the words for sightings. Does not belong here: any fault. To add one, write in a module
-of this folder (and name a new module in faults/__init__.py)::
+of this folder, be it a new one::
 
     @fault(line="E1", name="webhook_never_came")
     def webhook_never_came(town: Town) -> list[Sighting]:
@@ -9,7 +9,8 @@ of this folder (and name a new module in faults/__init__.py)::
         payment = pay_by_card(town, user, town.between(0.1, 25), plan=town.plan(), app="pending")
         return [gap(user), drift(payment)]
 
-A look-alike is the same with `never(...)` around its sightings.
+A look-alike is the same with `never(...)` around its sightings. A new line of the failure catalogue is told by its
+first fault (`what`); nothing else names it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from payments_pipeline.sandbox.catalogue import LINES
 from payments_pipeline.sandbox.objects import Json
 from payments_pipeline.sandbox.plans import Row
 from payments_pipeline.sandbox.town import Town
@@ -44,12 +46,21 @@ FAULTS: dict[str, Fault] = {}
 TAKEN = "access taken"  # direction of a row in refunded_access
 
 
-def fault(*, line: str, name: str) -> Callable[[Callable[[Town], list[Sighting]]], Callable[[Town], list[Sighting]]]:
+def fault(
+    *, line: str, name: str, what: str | None = None
+) -> Callable[[Callable[[Town], list[Sighting]]], Callable[[Town], list[Sighting]]]:
     """Registers a function as a fault; names are unique.
 
+    Args:
+        what: what the line means, where the catalogue does not have it yet.
+
     Raises:
-        ValueError: the name is taken.
+        ValueError: the name is taken, or nobody says what the line means.
     """
+    if what is not None:
+        LINES.setdefault(line, what)
+    if line not in LINES:
+        raise ValueError(f'Line {line} of fault {name!r} is not in the catalogue; say what it means: what="...".')
 
     def register(plant: Callable[[Town], list[Sighting]]) -> Callable[[Town], list[Sighting]]:
         if name in FAULTS:

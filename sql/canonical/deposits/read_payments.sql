@@ -10,7 +10,8 @@ SELECT
     w.crypto_amount,
     w.created_at,
     w.expires_at,
-    w.is_closed
+    w.is_closed,
+    w.payer
 FROM touched_payments AS p
 INNER JOIN waiting AS w ON p.payment_ref = w.payment_ref
 ORDER BY w.payment_ref;

@@ -14,6 +14,7 @@ SELECT
     p.created_at,
     p.expires_at,
     cast(p.payment_id AS text) AS payment_ref,
+    cast(p.user_id AS text) AS payer,
     coalesce(m.state IN ('failed', 'canceled', 'expired'), FALSE) AS is_closed,
     lower(btrim(p.deposit_address)) AS place,
     hashtextextended(
@@ -21,6 +22,7 @@ SELECT
             '|', cast(:rules AS text), coalesce(p.provider_ref, '?'), coalesce(p.tx_hash, '?'),
             coalesce(p.crypto_currency, '?'), coalesce(p.network, '?'), coalesce(p.deposit_address, '?'),
             coalesce(p.deposit_tag, '?'), coalesce(cast(p.crypto_amount AS text), '?'),
+            coalesce(cast(p.user_id AS text), '?'),
             extract(EPOCH FROM p.created_at),
             coalesce(cast(extract(EPOCH FROM p.expires_at) AS text), '?'),
             coalesce(m.state IN ('failed', 'canceled', 'expired'), FALSE)

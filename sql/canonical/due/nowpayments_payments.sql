@@ -9,5 +9,6 @@ WHERE
     age(r.xmin) <= :changed_within
     OR r.object_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'nowpayments')
     OR r.parent_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'nowpayments')
+    OR r.invoice_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'nowpayments')
     OR r.order_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'payment')
     OR r.parent_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'parent');

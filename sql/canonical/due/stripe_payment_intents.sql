@@ -9,6 +9,7 @@ WHERE
     age(r.xmin) <= :changed_within
     OR r.object_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'stripe')
     OR r.charge_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'stripe')
+    OR r.invoice_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'stripe')
     OR r.metadata_payment_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'payment')
     OR r.metadata_user_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'user')
     OR r.customer_id IN (SELECT k.key FROM pg_temp.changed_keys AS k WHERE k.kind = 'customer')
