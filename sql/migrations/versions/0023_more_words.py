@@ -1,4 +1,4 @@
-"""Runs 0025_more_words.sql."""
+"""Runs 0023_more_words.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 

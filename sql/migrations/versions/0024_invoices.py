@@ -1,4 +1,4 @@
-"""Runs 0026_invoices.sql."""
+"""Runs 0024_invoices.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
