@@ -21,7 +21,7 @@ def refuse(*_):
 
 socket.socket.connect = refuse
 import {module}
-loaded = sorted({{"ccxt", "stripe", "pandas", "matplotlib", "requests", "discord"}} & set(sys.modules))
+loaded = sorted({{"ccxt", "stripe", "pandas", "requests", "discord"}} & set(sys.modules))
 keys = []
 if "{module}".endswith("definitions"):
     graph = {module}.defs.resolve_asset_graph()

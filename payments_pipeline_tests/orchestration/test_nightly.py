@@ -161,7 +161,7 @@ def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
     gaps = _all(engine, "SELECT finding_id, evidence FROM recon.findings WHERE report = 'activation_gaps'")
     assert gaps
     shown = first.asset_materializations_for_node("findings")[0].metadata
-    assert "data:image/png;base64," in str(shown["open_over_time"].value)
+    assert "](data:image/svg+xml," in str(shown["open_over_time"].value)
     assert "CRITICAL" in str(shown["open_findings"].value)
     metadata = first.asset_materializations_for_node("activation_gaps")[0].metadata
     assert metadata["dagster/row_count"].value == len(gaps)
