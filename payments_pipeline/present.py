@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ from payments_pipeline.ingest.coverage import Coverage, latest
 from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import write_json
 from payments_pipeline.providers.catalogue import SPECS, configured_providers
-from payments_pipeline.reconcile import NIGHTLY, local_runs, report_rows
-from payments_pipeline.reports import Report, load_reports
+from payments_pipeline.reconcile import NIGHTLY, local_runs
+from payments_pipeline.reports import Report, load_reports, stored_totals
 
 PROBLEMS_SHOWN = 5
 REMEDY = "payments-pipeline doctor examines database, keys and accounts; then run it again."
@@ -142,16 +141,13 @@ def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _report_line(connection: Connection, report: Report) -> dict[str, Any]:
-    rows = report_rows(connection, report.name)
-    severities: dict[str, int] = defaultdict(int)
-    risk: dict[str, Decimal] = defaultdict(Decimal)
-    for row in rows:
-        severities[row["severity"]] += 1
-        if row.get("amount") is not None and row.get("currency"):
-            risk[row["currency"]] += row["amount"]
+    """Counted by the database: a report of a bad day may have more rows than fit into memory."""
+    name = {"table": f"reports.{report.name}"}
+    columns = [row.attname for row in connection.execute(named("assets/columns.sql"), name)]
+    by_severity, at_risk = stored_totals(connection, report.name, columns) if columns else ({}, {})
     return {
         "title": report.title,
-        "rows": len(rows),
-        "by_severity": {level: severities[level] for level in COLOURS if level in severities},
-        "amount_at_risk": {currency: str(risk[currency]) for currency in sorted(risk)},
+        "rows": sum(by_severity.values()),
+        "by_severity": by_severity,
+        "amount_at_risk": {currency: f"{amount:f}" for currency, amount in at_risk.items() if currency},
     }
