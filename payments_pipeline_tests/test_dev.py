@@ -23,6 +23,7 @@ import pytest
 import requests
 
 from payments_pipeline.dev import LOOPBACK
+from payments_pipeline_tests.terminal import Typed
 from payments_pipeline_tests.test_demo import CLEAN, command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,14 +163,14 @@ def test_sensors_that_move_money_are_shown_as_stopped(page: Any) -> None:
         assert switch.is_checked() is running, name
 
 
-def test_a_taken_port_is_one_clear_sentence(home: Path) -> None:
+def test_a_taken_port_is_one_clear_sentence(typed: Typed) -> None:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()
-        refused = command(home, "dev", "--port", str(taken.getsockname()[1]))
-    assert refused.returncode == 2
-    assert "is taken" in refused.stderr
-    assert "--port" in refused.stderr
+        refused = typed("dev", "--port", str(taken.getsockname()[1]))
+    assert refused.code == 2
+    assert "is taken" in refused.err
+    assert "--port" in refused.err
 
 
 def test_stopping_it_ends_every_process_but_the_database(served: tuple[subprocess.Popen[bytes], int]) -> None:

@@ -12,15 +12,10 @@ import pytest
 from sqlalchemy import URL, Engine, text
 
 from payments_pipeline.failure_texts import told
-from payments_pipeline_tests.terminal import Answer, Typed, typed_in
+from payments_pipeline_tests.terminal import Answer, Typed
 from payments_pipeline_tests.test_demo import command
 
 WINDOW = ("--from", "2026-10-01", "--to", "2026-10-02")
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    return typed_in(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -34,17 +29,17 @@ def is_clear(answer: Answer) -> bool:
     return answer.code == 2 and line.startswith("Error: ") and "What to do: " in line and "Traceback" not in answer.out
 
 
-def test_a_database_that_refuses_is_said_in_one_sentence_and_traced_on_request(tmp_path: Path) -> None:
+def test_a_database_that_refuses_is_said_in_one_sentence_and_traced_on_request(typed: Typed, tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         away = {"DATABASE_URL": f"postgresql://someone:secret@127.0.0.1:{closed.getsockname()[1]}/none"}
-        answer = command(tmp_path, "check", **away)
+        answer = typed("check", **away)
         traced = command(tmp_path, "--debug", "check", **away)
-    assert answer.returncode == traced.returncode == 2
-    assert "What to do: check DATABASE_URL" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert answer.code == traced.returncode == 2
+    assert "What to do: check DATABASE_URL" in answer.err
+    assert "Traceback" not in answer.err
     assert "Traceback" in traced.stderr
-    assert "secret" not in answer.stderr
+    assert "secret" not in answer.err
 
 
 @pytest.mark.parametrize(
