@@ -21,14 +21,17 @@ from rich.table import Table
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
+from payments_pipeline.db.migrate import require_current
+from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ConfigurationError
-from payments_pipeline.json_output import STDOUT, in_json, unwritable
+from payments_pipeline.json_output import STDOUT, for_people, in_json, unwritable, write_json
 from payments_pipeline.present import COLOURS
 from payments_pipeline.reports import Looked, Report, load_reports, looking
 
 Row = Mapping[str, Any]
 Write = Callable[[Row], object]
 SHOWN_ROWS = 50
+LAST_RUNS = named("present/last_report_runs.sql")
 # Of twenty columns a screen has room for these, beside the key; files have them all.
 SHOWN_COLUMNS = ("severity", "username", "payment_id", "amount", "currency", "reason")
 
@@ -64,6 +67,31 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
         if not wanted:
             return _show(Console(emoji=False), report, looked, as_of)
         return _write(wanted, looked)
+
+
+def list_reports(settings: Settings, *, json: Path | None) -> None:
+    """Every report with its severity, what it says, and what its last run found (empty: it never ran)."""
+    reports, last = load_reports(), _last_runs(settings)
+    listed = [
+        {"report": name, "severity": one.severity.value, "title": one.title, "action": one.action, **last.get(name, {})}
+        for name, one in reports.items()
+    ]
+    write_json(json, listed)
+    if not for_people(json):
+        return
+    table = Table(title=f"{len(listed)} reports; payments-pipeline report NAME shows one", title_justify="left")
+    for column in ("report", "severity", "rows", "says"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for line in listed:
+        severity = f"[{COLOURS[line['severity']]}]{line['severity']}[/]"
+        table.add_row(line["report"], severity, str(line.get("rows", "")), escape(str(line["title"])))
+    Console(emoji=False).print(table)
+
+
+def _last_runs(settings: Settings) -> dict[str, dict[str, Any]]:
+    with get_engine(settings).connect() as connection:
+        require_current(connection)
+        return {row.report: {"rows": row.row_count, "as_of": row.as_of} for row in connection.execute(LAST_RUNS)}
 
 
 def _write(wanted: Mapping[str, Path], looked: Looked) -> int:

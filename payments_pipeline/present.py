@@ -54,6 +54,7 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     console.print(
         f"Open findings: {summary['open_findings']}. Waiting notifications: {summary['outbox'].get('pending', 0)}."
     )
+    _what_next(console, settings, summary)
     write_json(json, summary)
     if not whole:
         for problem in problems[:PROBLEMS_SHOWN]:
@@ -61,6 +62,13 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
         console.print(f"The run did not end well. What to do: {REMEDY}")
         return 2
     return 1 if summary["open_findings"] else 0
+
+
+def _what_next(console: Console, settings: Settings, summary: Mapping[str, Any]) -> None:
+    if not configured_providers(settings):
+        console.print("No provider is configured: only what the application wrote was judged. payments-pipeline init")
+    if summary["open_findings"]:
+        console.print("Next: payments-pipeline findings list, findings show ID, actions list; report NAME for rows.")
 
 
 def gather(connection: Connection, settings: Settings, reports: Mapping[str, Report]) -> dict[str, Any]:

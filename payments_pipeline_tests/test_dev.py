@@ -56,6 +56,12 @@ def served(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
             process.wait()
 
 
+def daemon(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """Dagster's daemon among what `dev` started."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    return next(one for one in family if "dagster._daemon" in one.cmdline())
+
+
 def ask(port: int, query: str) -> dict[str, Any]:
     answer = requests.post(f"http://{LOOPBACK}:{port}/graphql", json={"query": query}, timeout=10)
     return dict(answer.json()["data"])
@@ -121,6 +127,7 @@ def page(served: tuple[subprocess.Popen[bytes], int], pictures: ModuleType) -> I
     if browser is None:
         pytest.skip(f"the tests of the UI want a browser on the PATH: one of {', '.join(pictures.BROWSERS)}")
     with pictures.opened(browser, f"http://{LOOPBACK}:{served[1]}") as page:
+        daemon(served[0]).suspend()  # pages are looked at sooner while no sensor works
         yield page
 
 
@@ -175,6 +182,7 @@ def test_a_taken_port_is_one_clear_sentence(typed: Typed) -> None:
 
 def test_stopping_it_ends_every_process_but_the_database(served: tuple[subprocess.Popen[bytes], int]) -> None:
     process, _ = served
+    daemon(process).resume()
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)  # as a supervisor does: to the parent alone
     process.wait(timeout=60)
