@@ -20,6 +20,7 @@ from payments_pipeline.actions_cli import actions_app, activate
 from payments_pipeline.cli_options import AsOf, Json, as_of_time, moment, now, report_names, say
 from payments_pipeline.config import load_settings
 from payments_pipeline.database_cli import audit_app, db_app
+from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.failure_texts import told
 from payments_pipeline.findings_cli import findings_app, outbox_app
 from payments_pipeline.json_output import for_people, require_writable, spelt_out
@@ -88,7 +89,7 @@ def init(
         Path, typer.Argument(help="Where .env is to stand; commands read it where they are called.")
     ] = Path(),
 ) -> None:
-    """Begin here with your own data: writes a .env to fill in, and says what to type next. Changes no file."""
+    """Begin here with your own data: writes a .env to fill in, and says what to type next. No file is written over."""
     from payments_pipeline.first_steps import run_init
 
     raise typer.Exit(run_init(folder))
@@ -199,6 +200,9 @@ def report(
     from payments_pipeline.export import list_reports, run_report
 
     if name is None:
+        for given, option in ((as_of, "--as-of"), (csv, "--csv"), (parquet, "--parquet")):
+            if given is not None:
+                raise ConfigurationError(f"{option} needs the NAME of a report.", remedy="payments-pipeline report")
         list_reports(load_settings(), json=json)
         return
     files = {"csv": csv, "json": json, "parquet": parquet}
