@@ -35,6 +35,9 @@ from payments_pipeline.sandbox.state import SandboxState
 LOOPBACK = "127.0.0.1"  # Dagster's UI has no log-in: it never listens elsewhere by our doing
 UI_UP_SECONDS = 120
 STOP_SECONDS = 20
+RUN = (
+    "multiprocessing.forkserver"  # in the command line of runs, and of what they are forked from, which ignores signals
+)
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -122,6 +125,10 @@ def _serve(environment: dict[str, str], port: int, console: Console) -> int:
 def _end(process: subprocess.Popen[bytes]) -> int:
     """Stop `dagster dev` and all it started: by asking, then, where nobody listens, by force."""
     family = psutil.Process(process.pid).children(recursive=True)
+    for one in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if RUN in " ".join(one.cmdline()):
+                one.send_signal(signal.SIGINT)  # else the daemon would wait for its runs
     process.send_signal(signal.SIGINT)  # not SIGTERM: dagster dev then ends its own children
     _, alive = psutil.wait_procs([psutil.Process(process.pid), *family], timeout=STOP_SECONDS)
     for one in alive:
