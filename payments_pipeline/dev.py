@@ -35,7 +35,8 @@ from payments_pipeline.sandbox.state import SandboxState
 LOOPBACK = "127.0.0.1"  # Dagster's UI has no log-in: it never listens elsewhere by our doing
 UI_UP_SECONDS = 120
 STOP_SECONDS = 20
-RUN = (
+# In the command line of runs, and of what they are forked from, which ignores the signal.
+RUN = "multiprocessing.forkserver"
     "multiprocessing.forkserver"  # in the command line of runs, and of what they are forked from, which ignores signals
 )
 PACKAGE = Path(__file__).resolve().parent

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import psutil
 import pytest
+from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
-from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from payments_pipeline.run_launcher import LAUNCHER_TAG, WarmRunLauncher
+from payments_pipeline_tests.orchestration.sleepy import naps
 
 MODULE = "payments_pipeline_tests.orchestration.sleepy"
 
@@ -33,17 +38,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
 
 def launched(instance: dg.DagsterInstance, seconds: float) -> dg.DagsterRun:
     """A run that sleeps so long."""
-    from payments_pipeline_tests.orchestration.sleepy import naps
 
     repository = dg.Definitions(jobs=[naps]).get_repository_def()
     origin = InProcessCodeLocationOrigin(
         LoadableTargetOrigin(module_name=MODULE, executable_path=None), location_name="sleepy"
     )
-    import sys
-
-    from dagster._core.code_pointer import ModuleCodePointer
-    from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
-    from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 
     python = RepositoryPythonOrigin(
         executable_path=sys.executable, code_pointer=ModuleCodePointer(MODULE, "defs", str(Path.cwd()))
