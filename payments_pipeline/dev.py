@@ -37,8 +37,6 @@ UI_UP_SECONDS = 120
 STOP_SECONDS = 20
 # In the command line of runs, and of what they are forked from, which ignores the signal.
 RUN = "multiprocessing.forkserver"
-    "multiprocessing.forkserver"  # in the command line of runs, and of what they are forked from, which ignores signals
-)
 PACKAGE = Path(__file__).resolve().parent
 
 
