@@ -21,6 +21,7 @@ from payments_pipeline.assets.report_chart import Past, plots, report_chart
 from payments_pipeline.assets.reports import HISTORY_RUNS, report_asset
 from payments_pipeline.config import Settings
 from payments_pipeline.db.sql import named
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.reports import load_reports
 from payments_pipeline.resources import default_resources
 from payments_pipeline_tests.conftest import AS_OF
@@ -30,7 +31,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def shown(engine: Engine, settings: Settings) -> dict[str, Any]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         result = dg.materialize(
             [findings_overview({})], resources=default_resources(settings, AS_OF), instance=instance
         )
@@ -87,7 +88,7 @@ def words_in(markdown: str) -> list[str]:
 
 
 def report_page(engine: Engine, settings: Settings) -> dict[str, Any]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         result = dg.materialize(
             [report_asset(load_reports()["disputes"])], resources=default_resources(settings, AS_OF), instance=instance
         )

@@ -17,6 +17,7 @@ from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.definitions import build_defs
 from payments_pipeline.jobs import PROBED
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.payment_sensors import Suspect, probe
 from payments_pipeline.repair_jobs import RepairConfig, in_earnest
 from payments_pipeline.reports import load_reports
@@ -57,7 +58,7 @@ def _quiet() -> Iterator[None]:
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         yield instance
 
 
