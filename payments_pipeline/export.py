@@ -107,6 +107,8 @@ def _write(wanted: Mapping[str, Path], looked: Looked) -> int:
             for count, row in enumerate(rows, 1):  # noqa: B007  (counted to the last)
                 for write in writers:
                     write(row)
+    except BrokenPipeError:  # whoever read it has seen enough: `| head`
+        raise
     except OSError as error:
         raise unwritable(Path(error.filename or file), error.strerror or type(error).__name__) from None
     return count
