@@ -94,7 +94,8 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         run = context.dagster_run
         assert run.job_code_origin is not None  # noqa: S101  (the run was asked of a code location)
         assert run.remote_job_origin is not None  # noqa: S101  (the same)
-        asked = ExecuteExternalJobArgs(run.remote_job_origin, run.run_id, self._instance.get_ref())
+        ref = self._instance.get_ref()
+        asked = ExecuteExternalJobArgs(job_origin=run.remote_job_origin, run_id=run.run_id, instance_ref=ref)
         method: Any = multiprocessing.get_context(METHOD)
         if METHOD == "forkserver":
             method.set_forkserver_preload(LOADED)

@@ -6,8 +6,8 @@ or writing the rows to files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,8 @@ def looking(engine: Engine, report: Report, *, as_of: datetime, overrides: Mappi
                 connection.execute(text(statement))
             own = query_columns(connection, report, params)
             columns = ["severity", *(name for name in own if name != "severity")]
-            yield Looked(columns, _rows(connection, report, params, own, columns))
+            with closing(_rows(connection, report, params, own, columns)) as rows:
+                yield Looked(columns, rows)
     except DBAPIError as error:
         raise translated(error, report) from error
 
@@ -66,7 +67,7 @@ def look(engine: Engine, report: Report, *, as_of: datetime, overrides: Mapping[
 
 def _rows(
     connection: Connection, report: Report, params: Mapping[str, Any], own: Sequence[str], columns: Sequence[str]
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     severity = pg.Identifier("severity") if "severity" in own else pg.Literal(None)
     before = pg.SQL("SELECT coalesce(CAST({severity} AS text), {default}) AS severity{columns} FROM (").format(
         severity=severity,
@@ -85,5 +86,6 @@ def _rows(
     )
     statement = bound_query(report, before.as_string() + "\n", "\n" + after.as_string())
     streamed = {"stream_results": True, "max_row_buffer": BATCH}
-    for row in connection.execute(statement, params, execution_options=streamed).mappings():
-        yield {name: row[name] for name in columns}
+    with connection.execute(statement, params, execution_options=streamed) as result:
+        for row in result.mappings():
+            yield {name: row[name] for name in columns}

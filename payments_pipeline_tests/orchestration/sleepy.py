@@ -1,7 +1,5 @@
 """Definitions whose runs last: for the test of the launcher, which starts, cancels and kills them."""
 
-from __future__ import annotations
-
 import time
 
 import dagster as dg
