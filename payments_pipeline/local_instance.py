@@ -34,7 +34,7 @@ def in_memory() -> dg.DagsterInstance:
     """An instance that is gone with its process; to be closed, as every other."""
     return dg.DagsterInstance(
         instance_type=InstanceType.EPHEMERAL,
-        local_artifact_storage=TemporaryLocalArtifactStorage(),
+        local_artifact_storage=TemporaryLocalArtifactStorage(),  # type: ignore[no-untyped-call]
         run_storage=_Runs(),
         event_storage=_Events(),
         compute_log_manager=NoOpComputeLogManager(),

@@ -68,7 +68,7 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self._started: dict[str, _Started] = {}
         self._lock = threading.Lock()
         self._watching = False
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -176,7 +176,7 @@ def execute(asked: str, job: ReconstructableJob, end: Event) -> None:
     """In the run's own process: execute it to its end, or until `end` is set."""
     from dagster._grpc.impl import start_run_in_subprocess
 
-    start_run_in_subprocess(asked, job, _Unheard(), end)
+    start_run_in_subprocess(asked, job, _Unheard(), end)  # type: ignore[no-untyped-call]
 
 
 def _name_of(pid: int | None) -> str:

@@ -47,7 +47,7 @@ def launched(instance: dg.DagsterInstance, seconds: float) -> dg.DagsterRun:
     python = RepositoryPythonOrigin(
         executable_path=sys.executable, code_pointer=ModuleCodePointer(MODULE, "defs", str(Path.cwd()))
     )
-    run = create_run_for_test(
+    run: dg.DagsterRun = create_run_for_test(
         instance,
         job_name="naps",
         run_config={"ops": {"nap": {"config": {"seconds": seconds}}}},
