@@ -86,7 +86,7 @@ def test_the_ui_shows_a_reconciled_world_and_the_sensors_act(served: tuple[subpr
         return {run["jobName"] for run in ask(port, RUNS)["runsOrError"]["results"] if run["status"] == "SUCCESS"}
 
     wanted = {"nightly_reconciliation", "deliver_alerts", "repair_findings"}
-    assert eventually(lambda: wanted <= done(), 180)
+    assert eventually(lambda: wanted <= done(), 300)
     nodes = ask(port, ASSETS)["assetNodes"]
     assert {node["groupName"] for node in nodes} == {
         "providers",
