@@ -24,7 +24,6 @@ from payments_pipeline.ingest.coverage import Coverage, latest
 from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import write_json
 from payments_pipeline.providers.catalogue import SPECS, configured_providers
-from payments_pipeline.reconcile import NIGHTLY, local_runs
 from payments_pipeline.reports import Report, load_reports, stored_totals
 
 PROBLEMS_SHOWN = 5
@@ -38,6 +37,8 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     Returns:
         0 nothing open, 1 findings are open, 2 a configured provider could not be read in full.
     """
+    from payments_pipeline.reconcile import NIGHTLY, local_runs  # Dagster: seconds that other commands need not pay
+
     console = console_for(json)
     engine = get_engine(settings)
     upgrade(engine, settings.contract_dir)
@@ -125,13 +126,19 @@ def show_coverage(console: Console, lines: Sequence[Mapping[str, Any]]) -> None:
     columns = ["provider", "account", "resource", "state", "mode", "pages", "objects", "written", "error"]
     for column in [name for name in columns if several or name != "account"]:
         table.add_column(column, justify="right" if column in {"pages", "objects", "written"} else "left")
-    for line in lines:
+    for line in _gathered(lines):
         colour = {"complete": "green", "not configured": "dim"}.get(line["state"], "red")
         numbers = [str(line.get(name, "")) for name in ("pages", "objects", "rows_written")]
         state = f"[{colour}]{line['state']}[/]"
         names = (line["provider"], *([escape(line.get("account", ""))] if several else []), line["resource"])
         table.add_row(*names, state, line.get("mode", ""), *numbers, escape(line.get("error") or ""))
     console.print(table)
+
+
+def _gathered(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One line for a provider that is not configured, not one for each of its resources."""
+    idle = {line["provider"]: line | {"resource": "all"} for line in lines if line["state"] == "not configured"}
+    return [*(line for line in lines if line["state"] != "not configured"), *idle.values()]
 
 
 def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> None:

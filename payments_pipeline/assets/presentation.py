@@ -48,7 +48,7 @@ def table_columns() -> dict[str, dict[str, str]]:
 
 
 def made_columns(table: str, names: Iterable[str]) -> dict[str, str]:
-    """Types of the columns `names` of a table that a query makes, as far as they are known (``make columns``).
+    """Types of the columns `names` of a table or view that a query makes, as far as they are known (``make columns``).
 
     Args:
         table: with its schema, e.g. ``reports.disputes``; one that a company added itself is known after its first run.

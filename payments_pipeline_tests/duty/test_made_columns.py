@@ -10,13 +10,18 @@ import os
 import orjson
 
 from payments_pipeline.assets.presentation import MADE, made_columns, stored_columns
+from payments_pipeline.db.contract import CONTRACT
 from payments_pipeline.reports import load_reports
 from payments_pipeline.stats import STATS
 from payments_pipeline_tests.duty.conftest import Town
 
 
 def test_types_of_columns_in_the_ui_are_the_tables_own(town: Town) -> None:
-    names = [*(f"reports.{name}" for name in load_reports()), *(f"stats.{name}" for name in STATS)]
+    names = [
+        *(f"reports.{name}" for name in load_reports()),
+        *(f"stats.{name}" for name in STATS),
+        *(f"recon.{view}" for view in CONTRACT),
+    ]
     with town.engine.connect() as connection:
         stored = {name: stored_columns(connection, name) for name in names}
     if os.environ.get("COLUMNS") == "write":
