@@ -62,8 +62,10 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
         raise ConfigurationError(
             "Only one form can be printed at once.", where="report", remedy="Name files for the others."
         )
-    overrides = settings.report_params.get(name, {})
-    with looking(get_engine(settings), report, as_of=as_of, overrides=overrides) as looked:
+    engine, overrides = get_engine(settings), settings.report_params.get(name, {})
+    with engine.connect() as connection:
+        require_current(connection)
+    with looking(engine, report, as_of=as_of, overrides=overrides) as looked:
         if not wanted:
             return _show(Console(emoji=False), report, looked, as_of)
         return _write(wanted, looked)

@@ -46,6 +46,7 @@ def test_a_database_that_refuses_is_said_in_one_sentence_and_traced_on_request(t
     ("words", "variables", "said"),
     [
         (("report", "nonsense"), {}, "There is no report 'nonsense'"),
+        (("report", "--csv", "rows.csv"), {}, "--csv needs the NAME of a report"),
         (("stats", "nonsense"), {}, "There is no statistic 'nonsense'"),
         (("coverage", "--provider", "nonsense"), {}, "There is no provider 'nonsense'"),
         (("report", "refunds", "--as-of", "yesterday"), {}, "'yesterday' is not a time"),
@@ -121,3 +122,18 @@ def test_errors_of_others_are_told_with_a_remedy_too(error: Exception, said: str
     assert "What to do: " in sentence
     assert said in sentence
     assert "\n" not in sentence
+
+
+def test_a_database_that_is_not_there_older_or_newer_is_said_with_what_to_do(
+    typed: Typed, here: dict[str, str], engine: Engine
+) -> None:
+    nowhere = typed("check", DATABASE_URL=here["DATABASE_URL"].replace("/test_", "/no_such_"))
+    assert is_clear(nowhere)
+    assert "create that database" in nowhere.err
+    for revision, remedy in (("0003", "db upgrade"), ("9999", "Install the newer payments-pipeline")):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE recon.schema_version SET version_num = :revision"), {"revision": revision})
+        for words in (("check",), ("report", "refunds"), ("report",), ("user", "1")):
+            refused = typed(*words, **here)
+            assert is_clear(refused), words
+            assert remedy in refused.err, words
