@@ -15,11 +15,13 @@ INLINE = 1000
 COLOURS = {"CRITICAL": "#a22", "HIGH": "#e71", "MEDIUM": "#db2", "LOW": "#8ab"}
 LINES = ("#27a", "#e71", "#395", "#a22", "#76a", "#777")
 WIDTH, HEIGHT = 420, 112
-# The field that bars and lines stand in: its edges, and how many steps of two points it is high.
-LEFT, RIGHT, FLOOR, STEPS, POINTS = 34, 416, 94, 36, 2
+# The field that bars and lines stand in: its edges, and how high it is.
+LEFT, RIGHT, FLOOR, TALL = 34, 416, 94, 72
+# In how many steps bars rise: the fewer, the more of them are equal to their neighbours, and the shorter the text.
+STEPS = (36, 18, 9)
 ROW = 14
-# What Markdown or an address within it would take for its own is written as %xx.
-_PLAIN = "/:=',;"
+# What Markdown or an address within it would take for its own is written as %xx; < and > it leaves alone there.
+_PLAIN = "/:=',;+<>"
 
 Named = tuple[str, Mapping[str, int]]
 Point = tuple[int, float]
@@ -34,7 +36,11 @@ def stacked(words: str, columns: Sequence[Named], room: int) -> dg.MarkdownMetad
             the newest of them are shown.
         room: how many columns the picture has room for; the newest stands at the right edge.
     """
-    return _largest(len(columns), lambda number: _markdown(words, _stack(columns[-number:], room)))
+    for steps in STEPS:
+        text = _markdown(words, _stack(columns, room, steps))
+        if len(text) < INLINE:
+            return dg.MetadataValue.md(text)
+    return _largest(len(columns), lambda number: _markdown(words, _stack(columns[-number:], room, STEPS[-1])))
 
 
 def plotted(words: str, unit: str, series: Mapping[str, Sequence[tuple[str, float]]]) -> dg.MarkdownMetadataValue:
@@ -69,24 +75,26 @@ def _markdown(words: str, drawn: Iterator[str], height: int = HEIGHT) -> str:
     return f"![{words}](data:image/svg+xml,{quote(svg, safe=_PLAIN)})"
 
 
-def _stack(columns: Sequence[Named], room: int) -> Iterator[str]:
+def _stack(columns: Sequence[Named], room: int, steps: int) -> Iterator[str]:
     top = max(1, *(sum(counts.values()) for _, counts in columns))
     used = [name for name in COLOURS if any(counts.get(name) for _, counts in columns)]
     floors, layers = [0] * len(columns), []
     for severity in used:
-        floors = [_upper(low, counts.get(severity, 0), top) for low, (_, counts) in zip(floors, columns, strict=True)]
+        floors = [
+            _upper(low, counts.get(severity, 0) * steps / top) for low, (_, counts) in zip(floors, columns, strict=True)
+        ]
         layers.append(f"<path fill='{COLOURS[severity]}' d='M{room - len(columns)},0{_outline(floors)}V0'/>")
     wide = (RIGHT - LEFT) // room
-    yield f"<g transform='matrix({wide},0,0,{POINTS},{RIGHT - wide * room},{FLOOR})'>"
+    yield f"<g transform='matrix({wide},0,0,{TALL // steps},{RIGHT - wide * room},{FLOOR})'>"
     yield from reversed(layers)  # the lowest is drawn over those that reach higher
     yield f"<path stroke='#fff' stroke-width='99' stroke-dasharray='.1,.9' d='M0,0h{room}'/></g>"
     yield from _names(used, [COLOURS[name] for name in used])
-    yield from _scale(f"{top:,}", columns[0][0], columns[-1][0])
+    yield from _scale(_short(top), columns[0][0], columns[-1][0])
 
 
-def _upper(low: int, count: int, top: int) -> int:
+def _upper(low: int, steps: float) -> int:
     """Where the part of a bar ends that begins at `low`: one row is seen among thousands."""
-    return low + max(1, round(STEPS * count / top)) if count else low
+    return low + max(1, round(steps)) if steps else low
 
 
 def _outline(heights: Sequence[int]) -> str:
@@ -103,19 +111,19 @@ def _plot(unit: str, series: Mapping[str, Sequence[tuple[str, float]]]) -> Itera
     top = max(value for points in series.values() for _, value in points)
     low = min(0.0, *(value for points in series.values() for _, value in points))
     wide = (RIGHT - LEFT) // max(1, len(days) - 1)
-    tall = STEPS * POINTS / ((top - low) or 1.0)
+    tall = TALL / ((top - low) or 1.0)
     places = {day: LEFT + number * wide for number, day in enumerate(days)}
     for colour, points in zip(_colours(len(series)), series.values(), strict=True):
         path = _line([(places[day], FLOOR - (value - low) * tall) for day, value in points])
         yield f"<path fill='none' stroke='{colour}' d='{path}'/>"
     yield from _names([*series, f"({unit})"], [*_colours(len(series)), "#777"])
-    yield from _scale(f"{top:,.6g}", days[0], days[-1])
+    yield from _scale(_short(top), days[0], days[-1])
 
 
 def _line(points: Sequence[Point]) -> str:
     """The way through the points; a dash where there is one only."""
     whole = [(x, round(y)) for x, y in points]
-    steps = "".join(f"l{after[0] - x},{after[1] - y}" for (x, y), after in pairwise(whole))
+    steps = "".join(f"l{after[0] - x}{after[1] - y:+}" for (x, y), after in pairwise(whole))
     return f"M{whole[0][0]},{whole[0][1]}{steps or 'h3'}"
 
 
@@ -146,11 +154,19 @@ def _names(names: Sequence[str], colours: Sequence[str]) -> Iterator[str]:
 
 def _scale(top: str, first: str, last: str) -> Iterator[str]:
     """The greatest value, the lines at top and floor, and the two ends of the time."""
-    high = FLOOR - STEPS * POINTS
+    high = FLOOR - TALL
     yield f"<path stroke='#999' d='M{LEFT},{high}h-5M{LEFT},{FLOOR}H{RIGHT}'/>"
     yield f"<g text-anchor='end'><text x='28' y='{high + 4}'>{top}</text><text x='{RIGHT}' y='107'>{last}</text></g>"
     if first != last:
         yield f"<text x='{LEFT}' y='107'>{first}</text>"
+
+
+def _short(value: float) -> str:
+    """``95``, ``1.5k``, ``631k``, ``2.4M``: room is for five signs."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.3g}"
 
 
 def _escaped(text: str) -> str:
