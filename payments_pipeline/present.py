@@ -137,7 +137,7 @@ def show_coverage(console: Console, lines: Sequence[Mapping[str, Any]]) -> None:
 
 def _gathered(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """One line for a provider that is not configured, not one for each of its resources."""
-    idle = {line["provider"]: line | {"resource": "all"} for line in lines if line["state"] == "not configured"}
+    idle = {line["provider"]: {**line, "resource": "all"} for line in lines if line["state"] == "not configured"}
     return [*(line for line in lines if line["state"] != "not configured"), *idle.values()]
 
 
