@@ -10,7 +10,7 @@ SOAK_ROUNDS ?= 3000
 TOWNS ?= 300
 SCALE ?= 1
 
-.PHONY: help install demo dev test soak soak-ingest soak-alerts soak-intraday docs screenshots plans check format bench bench-ingest bench-latency \
+.PHONY: help install demo dev test soak soak-ingest soak-alerts soak-intraday docs screenshots plans columns check format bench bench-ingest bench-latency \
 	bench-reports accuracy clean
 
 help:  ## list the targets
@@ -47,6 +47,9 @@ screenshots: install  ## take the pictures of the UI anew (needs a Chromium or C
 
 plans: install  ## write the reports' query plans anew, after a change of a report or an index
 	@PLANS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_plans.py
+
+columns: install  ## write the column types of reports and statistics anew, after a change of their queries
+	@COLUMNS=write $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/duty/test_made_columns.py
 
 soak-intraday: install  ## hundreds of random towns: reports between two nights beside full runs; INTRADAY_SEED=n repeats
 	@INTRADAY_TOWNS=$(TOWNS) $(BIN)/pytest -p no:xdist -o addopts= -q payments_pipeline_tests/reports/test_intraday.py

@@ -32,7 +32,7 @@ JSON_HOLDS = {
     "reconcile": "`coverage`, `reports`, `open_findings`, `findings`, `outbox`, `actions`",
     "backfill": "`window`, `resources`",
     "coverage": "`as_of`, `resources`: each with `state`, `gaps`, `covered`, `watermark`",
-    "report": "the rows, as a list",
+    "report": "the rows, as a list; without a name the reports with `severity`, `title`, `rows`",
     "accuracy": "`reports`, `lines`: what was found, missed and said falsely",
     "health": "`healthy`, `looks`",
     "audit verify": "`rows`, `broken_at`, `head`, `unaudited`, `noted`, `beside`",

@@ -17,9 +17,10 @@ from typer.core import TyperGroup
 
 from payments_pipeline import __version__
 from payments_pipeline.actions_cli import actions_app, activate
-from payments_pipeline.cli_options import AsOf, Json, as_of_time, moment, now, say
+from payments_pipeline.cli_options import AsOf, Json, as_of_time, moment, now, report_names, say
 from payments_pipeline.config import load_settings
 from payments_pipeline.database_cli import audit_app, db_app
+from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.failure_texts import told
 from payments_pipeline.findings_cli import findings_app, outbox_app
 from payments_pipeline.json_output import for_people, require_writable, spelt_out
@@ -40,7 +41,6 @@ app = typer.Typer(
     help="Keeps providers, application and users' access in agreement: finds gaps, tells people, repairs, proves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 add_operator_commands(app)
 app.add_typer(db_app, name="db")
@@ -81,6 +81,18 @@ def dev(
     from payments_pipeline.dev import run_dev
 
     raise typer.Exit(run_dev(load_settings(), port=port, users=users, seed=seed, real=real, now=now()))
+
+
+@app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(help="Where .env is to stand; commands read it where they are called.")
+    ] = Path(),
+) -> None:
+    """Begin here with your own data: writes a .env to fill in, and says what to type next. No file is written over."""
+    from payments_pipeline.first_steps import run_init
+
+    raise typer.Exit(run_init(folder))
 
 
 @app.command()
@@ -165,7 +177,12 @@ def coverage(
 
 @app.command()
 def report(
-    name: Annotated[str, typer.Argument(help="Name of the report, e.g. activation_gaps.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of the report, e.g. activation_gaps; without one: all of them.", autocompletion=report_names
+        ),
+    ] = None,
     as_of: AsOf = None,
     csv: Annotated[
         Path | None,
@@ -176,9 +193,18 @@ def report(
         Path | None, typer.Option("--parquet", help="All rows as Parquet into this file.", callback=require_writable)
     ] = None,
 ) -> None:
-    """Look at one report as of a time. Findings, tables and alerts stay as they are. Exits with 0, rows or not."""
-    from payments_pipeline.export import run_report
+    """Look at one report as of a time, or list them all. Findings, tables and alerts stay as they are.
 
+    Exits with 0, rows or not.
+    """
+    from payments_pipeline.export import list_reports, run_report
+
+    if name is None:
+        for given, option in ((as_of, "--as-of"), (csv, "--csv"), (parquet, "--parquet")):
+            if given is not None:
+                raise ConfigurationError(f"{option} needs the NAME of a report.", remedy="payments-pipeline report")
+        list_reports(load_settings(), json=json)
+        return
     files = {"csv": csv, "json": json, "parquet": parquet}
     rows = run_report(load_settings(), name, as_of=as_of_time(as_of) or now(), files=files)
     if all(for_people(file) for file in files.values()):

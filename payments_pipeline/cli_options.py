@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,13 @@ def as_of_time(value: str | None) -> datetime | None:
         ConfigurationError: it is no time.
     """
     return None if value is None else moment(value, "--as-of")
+
+
+def report_names(begun: str) -> list[str]:
+    """Reports whose name begins so, for the shell's completion: by their files, without reading any."""
+    from payments_pipeline.db.sql import sql_root
+
+    return sorted(path.stem for path in (sql_root() / "reports").glob(f"{glob.escape(begun)}*.sql"))
 
 
 def moment(value: str, option: str) -> datetime:

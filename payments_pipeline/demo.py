@@ -102,6 +102,7 @@ def run_demo(settings: Settings, *, users: int, seed: int, as_of: datetime, json
         "seconds": stages.seconds,
     }
     _show(console, first, second, told, reports)
+    _look_round(console, engine)
     write_json(json, summary)
     perfect = all(tally.perfect for tally in reports.values())
     proved = (
@@ -192,6 +193,21 @@ def _left(engine: Engine, settings: Settings, as_of: datetime) -> dict[str, int]
         unproved = connection.execute(named("present/unproved_repairs.sql")).scalar_one()
     by_itself = [view for view in looked.actions if policy_for(allowed, view.kind, view.report).mode == "auto"]
     return {"not_made": sum(view.state == "proposed" for view in by_itself), "unproved": int(unproved)}
+
+
+def _look_round(console: Console, engine: Engine) -> None:
+    """What to type next, in this world: it stays until the next demo."""
+    with engine.connect() as connection:
+        shown = connection.execute(named("present/worth_a_look.sql")).one_or_none()
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    words = ["check", "findings list", "actions list"]
+    if shown is not None:
+        words[2:2] = [f"findings show {shown.finding_id}", f"user {shown.user_ref}"]
+    console.print("Look round in this world:", style="bold")
+    console.print(f"  export DATABASE_URL='{url}'", markup=False, highlight=False, soft_wrap=True)
+    for one in words:
+        console.print(f"  payments-pipeline {one}", markup=False, highlight=False)
+    console.print("The same in Dagster's UI: payments-pipeline dev. For your own: payments-pipeline init.")
 
 
 def _show(

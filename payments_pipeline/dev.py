@@ -35,6 +35,8 @@ from payments_pipeline.sandbox.state import SandboxState
 LOOPBACK = "127.0.0.1"  # Dagster's UI has no log-in: it never listens elsewhere by our doing
 UI_UP_SECONDS = 120
 STOP_SECONDS = 20
+# In the command line of runs, and of what they are forked from, which ignores the signal.
+RUN = "multiprocessing.forkserver"
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -120,14 +122,31 @@ def _serve(environment: dict[str, str], port: int, console: Console) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """Stop `dagster dev` and all it started: by asking, then, where nobody listens, by force."""
-    family = psutil.Process(process.pid).children(recursive=True)
+    """Stop `dagster dev` and all it started, also what it starts meanwhile: by asking, then by force."""
+    family = {psutil.Process(process.pid)}
     process.send_signal(signal.SIGINT)  # not SIGTERM: dagster dev then ends its own children
-    _, alive = psutil.wait_procs([psutil.Process(process.pid), *family], timeout=STOP_SECONDS)
-    for one in alive:
+    end = time.monotonic() + STOP_SECONDS
+    while family and time.monotonic() < end:
+        for one in _children(family):
+            family.add(one)
+            with contextlib.suppress(psutil.Error):
+                if RUN in " ".join(one.cmdline()):
+                    one.send_signal(signal.SIGINT)  # else the daemon would wait for its runs
+        process.poll()  # else it would stay as a zombie
+        family = set(psutil.wait_procs(family, timeout=0.2)[1])
+    for one in family | _children(family):
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
     return process.wait()
+
+
+def _children(family: set[psutil.Process]) -> set[psutil.Process]:
+    """Those of the family that are not known yet."""
+    found: set[psutil.Process] = set()
+    for one in family:
+        with contextlib.suppress(psutil.Error):
+            found.update(one.children(recursive=True))
+    return found - family
 
 
 def _show_discord(state: SandboxState, console: Console) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,13 +21,17 @@ from rich.table import Table
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
+from payments_pipeline.db.migrate import require_current
+from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ConfigurationError
-from payments_pipeline.json_output import STDOUT, unwritable, write_json
+from payments_pipeline.json_output import STDOUT, for_people, in_json, unwritable, write_json
 from payments_pipeline.present import COLOURS
-from payments_pipeline.reports import Report, load_reports, look
+from payments_pipeline.reports import Looked, Report, load_reports, looking
 
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Write = Callable[[Row], object]
 SHOWN_ROWS = 50
+LAST_RUNS = named("present/last_report_runs.sql")
 # Of twenty columns a screen has room for these, beside the key; files have them all.
 SHOWN_COLUMNS = ("severity", "username", "payment_id", "amount", "currency", "reason")
 
@@ -57,44 +62,107 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
         raise ConfigurationError(
             "Only one form can be printed at once.", where="report", remedy="Name files for the others."
         )
-    rows = look(get_engine(settings), report, as_of=as_of, overrides=settings.report_params.get(name, {}))
-    for form, file in wanted.items():
-        _write(form, file, report, rows)
-    if not wanted:
-        _show(Console(emoji=False), report, rows, as_of)
-    return len(rows)
+    engine, overrides = get_engine(settings), settings.report_params.get(name, {})
+    with engine.connect() as connection:
+        require_current(connection)
+    with looking(engine, report, as_of=as_of, overrides=overrides) as looked:
+        if not wanted:
+            return _show(Console(emoji=False), report, looked, as_of)
+        return _write(wanted, looked)
 
 
-def _write(form: str, file: Path, report: Report, rows: Rows) -> None:
+def list_reports(settings: Settings, *, json: Path | None) -> None:
+    """Every report with its severity, what it says, and what its last run found (empty: it never ran)."""
+    reports, last = load_reports(), _last_runs(settings)
+    listed = [
+        {"report": name, "severity": one.severity.value, "title": one.title, "action": one.action, **last.get(name, {})}
+        for name, one in reports.items()
+    ]
+    write_json(json, listed)
+    if not for_people(json):
+        return
+    table = Table(title=f"{len(listed)} reports; payments-pipeline report NAME shows one", title_justify="left")
+    for column in ("report", "severity", "rows", "says"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for line in listed:
+        severity = f"[{COLOURS[line['severity']]}]{line['severity']}[/]"
+        table.add_row(line["report"], severity, str(line.get("rows", "")), escape(str(line["title"])))
+    Console(emoji=False).print(table)
+
+
+def _last_runs(settings: Settings) -> dict[str, dict[str, Any]]:
+    with get_engine(settings).connect() as connection:
+        require_current(connection)
+        return {row.report: {"rows": row.row_count, "as_of": row.as_of} for row in connection.execute(LAST_RUNS)}
+
+
+def _write(wanted: Mapping[str, Path], looked: Looked) -> int:
+    """Every row to every file as it comes, so that memory does not grow with them."""
+    count, file = 0, Path()
+    rows = chain(list(islice(looked.rows, 1)), looked.rows)  # a query that fails does so before anything is opened
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _WRITERS[form](file, _columns(report, rows), rows)
+        with ExitStack() as opened:
+            writers = []
+            for form, file in wanted.items():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                writers.append(opened.enter_context(_WRITERS[form](file, looked.columns)))
+            for count, row in enumerate(rows, 1):  # noqa: B007  (counted to the last)
+                for write in writers:
+                    write(row)
+    except BrokenPipeError:  # whoever read it has seen enough: `| head`
+        raise
     except OSError as error:
-        raise unwritable(file, error.strerror or type(error).__name__) from None
+        raise unwritable(Path(error.filename or file), error.strerror or type(error).__name__) from None
+    return count
 
 
-def _columns(report: Report, rows: Rows) -> list[str]:
-    """In the order of the query where there are rows, as the front matter describes them where there are none."""
-    own = list(rows[0]) if rows else list(report.columns)
-    return ["severity", *(name for name in own if name != "severity")]
+@contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    if file == STDOUT:
+        yield sys.stdout
+        return
+    if file.exists() and not file.is_file():  # a pipe, a device
+        with file.open("w", newline="", encoding="utf-8") as out:
+            yield out
+        return
+    part = file.resolve().with_name(f".{file.name}.part")  # what was there stays, unless all rows come
+    try:
+        with part.open("w", newline="", encoding="utf-8") as out:
+            yield out
+        part.replace(file.resolve())
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _csv(file: Path, columns: list[str], rows: Rows) -> None:
-    opened = nullcontext(sys.stdout) if file == STDOUT else file.open("w", newline="", encoding="utf-8")
-    with opened as out:
+@contextmanager
+def _csv(file: Path, columns: Sequence[str]) -> Iterator[Write]:
+    with _opened(file) as out:
         writer = csv.writer(out)
         writer.writerow(columns)
-        writer.writerows([_plain(row[name]) for name in columns] for row in rows)
+        yield lambda row: writer.writerow([_plain(row[name]) for name in columns])
 
 
-def _json(file: Path, columns: list[str], rows: Rows) -> None:
-    write_json(file, [{name: row[name] for name in columns} for row in rows])
+@contextmanager
+def _json(file: Path, columns: Sequence[str]) -> Iterator[Write]:
+    with _opened(file) as out:
+        before = "[\n  "
+
+        def write(row: Row) -> None:
+            nonlocal before
+            out.write(before + in_json({name: row[name] for name in columns}).replace("\n", "\n  "))
+            before = ",\n  "
+
+        yield write
+        out.write("\n]\n" if before.startswith(",") else "[]\n")
 
 
-def _parquet(file: Path, columns: list[str], rows: Rows) -> None:
-    import pandas as pd
+@contextmanager
+def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Write]:
+    """By way of a file beside it: a column's type, and how exact its amounts are, is known at the last row."""
+    from payments_pipeline.parquet import Spool
 
-    pd.DataFrame([dict(row) for row in rows], columns=columns).to_parquet(file, index=False)
+    with Spool(file, columns) as spool:
+        yield spool.add
 
 
 def _plain(value: Any) -> Any:
@@ -104,7 +172,11 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-_WRITERS: dict[str, Callable[[Path, list[str], Rows], None]] = {"csv": _csv, "json": _json, "parquet": _parquet}
+_WRITERS: Mapping[str, Callable[[Path, Sequence[str]], AbstractContextManager[Write]]] = {
+    "csv": _csv,
+    "json": _json,
+    "parquet": _parquet,
+}
 
 
 def _need_parquet(file: Path) -> None:
@@ -122,18 +194,20 @@ def _need_parquet(file: Path) -> None:
         ) from None
 
 
-def _show(console: Console, report: Report, rows: Rows, as_of: datetime) -> None:
-    console.print(f"[bold]{report.title}[/], as of {as_of:%Y-%m-%d %H:%M:%S} UTC: {len(rows)} rows")
+def _show(console: Console, report: Report, looked: Looked, as_of: datetime) -> int:
+    shown = list(islice(looked.rows, SHOWN_ROWS))
+    rows = len(shown) + sum(1 for _ in looked.rows)
+    console.print(f"[bold]{escape(report.title)}[/], as of {as_of:%Y-%m-%d %H:%M:%S} UTC: {rows} rows")
     if not rows:
-        return
-    own = _columns(report, rows)
-    columns = [name for name in own if name in SHOWN_COLUMNS or name in report.key]
+        return rows
+    columns = [name for name in looked.columns if name in SHOWN_COLUMNS or name in report.key]
     table = Table()
     for name in columns:
         table.add_column(name, overflow="fold")
-    for row in rows[:SHOWN_ROWS]:
+    for row in shown:
         cells = ["" if row[name] is None else str(_plain(row[name])) for name in columns[1:]]
         table.add_row(f"[{COLOURS[row['severity']]}]{row['severity']}[/]", *(escape(cell) for cell in cells))
     console.print(table)
-    if len(rows) > SHOWN_ROWS:
-        console.print(f"... and {len(rows) - SHOWN_ROWS} more; --csv, --json and --parquet write them all.")
+    if rows > SHOWN_ROWS:
+        console.print(f"... and {rows - SHOWN_ROWS} more; --csv, --json and --parquet write them all.")
+    return rows

@@ -30,6 +30,7 @@ _BY_STATE = {
 _BY_WORDS = {
     "password authentication failed": _BY_STATE["28"],
     "no password supplied": _BY_STATE["28"],
+    '" does not exist': _BY_STATE["3D000"],
     "pg_hba.conf": "let this machine in, in the server's pg_hba.conf",
     "too many clients": _BY_STATE["53300"],
     "starting up": _BY_STATE["57P"],

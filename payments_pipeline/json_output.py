@@ -58,15 +58,20 @@ def write_json(json: Path | None, value: Any) -> None:
     """
     if json is None:
         return
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain)
+    text = in_json(value)
     if json == STDOUT:
-        Console(soft_wrap=True, highlight=False).out(text.decode())
+        Console(soft_wrap=True, highlight=False).out(text)
         return
     try:
         json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_bytes(text + b"\n")
+        json.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise unwritable(json, error.strerror or type(error).__name__) from None
+
+
+def in_json(value: Any) -> str:
+    """`value` as indented JSON."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain).decode()
 
 
 def require_writable(file: Path | None) -> Path | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from payments_pipeline.ingest.coverage import Coverage, latest
 from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import write_json
 from payments_pipeline.providers.catalogue import SPECS, configured_providers
-from payments_pipeline.reconcile import NIGHTLY, local_runs, report_rows
-from payments_pipeline.reports import Report, load_reports
+from payments_pipeline.reports import Report, load_reports, stored_totals
 
 PROBLEMS_SHOWN = 5
 REMEDY = "payments-pipeline doctor examines database, keys and accounts; then run it again."
@@ -39,6 +37,8 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     Returns:
         0 nothing open, 1 findings are open, 2 a configured provider could not be read in full.
     """
+    from payments_pipeline.reconcile import NIGHTLY, local_runs  # Dagster: seconds that other commands need not pay
+
     console = console_for(json)
     engine = get_engine(settings)
     upgrade(engine, settings.contract_dir)
@@ -55,6 +55,7 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     console.print(
         f"Open findings: {summary['open_findings']}. Waiting notifications: {summary['outbox'].get('pending', 0)}."
     )
+    _what_next(console, settings, summary)
     write_json(json, summary)
     if not whole:
         for problem in problems[:PROBLEMS_SHOWN]:
@@ -62,6 +63,13 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
         console.print(f"The run did not end well. What to do: {REMEDY}")
         return 2
     return 1 if summary["open_findings"] else 0
+
+
+def _what_next(console: Console, settings: Settings, summary: Mapping[str, Any]) -> None:
+    if not configured_providers(settings):
+        console.print("No provider is configured: only what the application wrote was judged. payments-pipeline init")
+    if summary["open_findings"]:
+        console.print("Next: payments-pipeline findings list, findings show ID, actions list; report NAME for rows.")
 
 
 def gather(connection: Connection, settings: Settings, reports: Mapping[str, Report]) -> dict[str, Any]:
@@ -118,13 +126,19 @@ def show_coverage(console: Console, lines: Sequence[Mapping[str, Any]]) -> None:
     columns = ["provider", "account", "resource", "state", "mode", "pages", "objects", "written", "error"]
     for column in [name for name in columns if several or name != "account"]:
         table.add_column(column, justify="right" if column in {"pages", "objects", "written"} else "left")
-    for line in lines:
+    for line in _gathered(lines):
         colour = {"complete": "green", "not configured": "dim"}.get(line["state"], "red")
         numbers = [str(line.get(name, "")) for name in ("pages", "objects", "rows_written")]
         state = f"[{colour}]{line['state']}[/]"
         names = (line["provider"], *([escape(line.get("account", ""))] if several else []), line["resource"])
         table.add_row(*names, state, line.get("mode", ""), *numbers, escape(line.get("error") or ""))
     console.print(table)
+
+
+def _gathered(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One line for a provider that is not configured, not one for each of its resources."""
+    idle = {line["provider"]: {**line, "resource": "all"} for line in lines if line["state"] == "not configured"}
+    return [*(line for line in lines if line["state"] != "not configured"), *idle.values()]
 
 
 def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> None:
@@ -142,16 +156,13 @@ def show_reports(console: Console, reports: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _report_line(connection: Connection, report: Report) -> dict[str, Any]:
-    rows = report_rows(connection, report.name)
-    severities: dict[str, int] = defaultdict(int)
-    risk: dict[str, Decimal] = defaultdict(Decimal)
-    for row in rows:
-        severities[row["severity"]] += 1
-        if row.get("amount") is not None and row.get("currency"):
-            risk[row["currency"]] += row["amount"]
+    """Counted by the database: a report of a bad day may have more rows than fit into memory."""
+    name = {"table": f"reports.{report.name}"}
+    columns = [row.attname for row in connection.execute(named("assets/columns.sql"), name)]
+    by_severity, at_risk = stored_totals(connection, report.name, columns) if columns else ({}, {})
     return {
         "title": report.title,
-        "rows": len(rows),
-        "by_severity": {level: severities[level] for level in COLOURS if level in severities},
-        "amount_at_risk": {currency: str(risk[currency]) for currency in sorted(risk)},
+        "rows": sum(by_severity.values()),
+        "by_severity": by_severity,
+        "amount_at_risk": {currency: f"{amount:f}" for currency, amount in at_risk.items() if currency},
     }

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.definitions import build_defs
 from payments_pipeline.errors import PermanentError
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.resources import default_resources
 
 NIGHTLY = "nightly_reconciliation"
@@ -80,7 +81,7 @@ def local_runs(settings: Settings, as_of: datetime | None, ahead_seconds: float 
     Args:
         ahead_seconds: how far a simulated world's time is ahead of the wall clock.
     """
-    with quiet_dagster(), dg.DagsterInstance.ephemeral() as instance:
+    with quiet_dagster(), in_memory() as instance:
         yield LocalRuns(settings, instance, as_of, ahead_seconds)
 
 

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -23,6 +24,9 @@ from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import engine_for
 from payments_pipeline.db.migrate import upgrade
+
+if TYPE_CHECKING:
+    from payments_pipeline_tests.terminal import Typed
 
 AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
@@ -58,10 +62,16 @@ def _scratch() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
-    """One embedded server for all workers of a test run; the last worker out stops it."""
+def server_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PAYMENTS_HOME of `server`, for commands that make databases of their own there."""
     own = tmp_path_factory.getbasetemp()
-    home = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "server"
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "server"
+
+
+@pytest.fixture(scope="session")
+def server(server_home: Path) -> Iterator[URL]:
+    """One embedded server for all workers of a test run; the last worker out stops it."""
+    home = server_home
     home.mkdir(parents=True, exist_ok=True)
     users = home / "users"
     with FileLock(home / "fixture.lock"):
@@ -118,6 +128,14 @@ def settings(database: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return load_settings(
         _env_file=None, database_url=database.render_as_string(hide_password=False), payments_home=tmp_path
     )
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """`payments-pipeline WORDS` in this process, in an empty folder, with nothing of the developer's environment."""
+    from payments_pipeline_tests.terminal import typed_in
+
+    return typed_in(tmp_path, monkeypatch, capsys)
 
 
 def _dsn(url: URL) -> str:

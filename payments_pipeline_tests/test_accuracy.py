@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +22,7 @@ from payments_pipeline.sandbox.scoring import Score
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import Label, build_world, write_application
 from payments_pipeline_tests.conftest import AS_OF
-from payments_pipeline_tests.test_demo import command
+from payments_pipeline_tests.terminal import Typed
 
 # Lines whose truth lies in the order of readings, not in one world: payments_pipeline_tests/ingest holds them.
 OF_READING = {"S7", "S8"}
@@ -59,22 +56,13 @@ def test_mixed_worlds_plant_each_fault_and_differ_in_how_often() -> None:
     assert counts[0] != counts[1]
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder for the embedded server that its own user can read: not below pytest's, which are closed to others."""
-    folder = Path(tempfile.mkdtemp(prefix="accuracy_"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def test_the_command_finds_everything_on_bad_days_and_says_nothing_else(tmp_path: Path, home: Path) -> None:
-    try:
-        words = ("--users", "60", "--seed", "11", "--as-of", AS_OF.isoformat(), "--json", "out/a.json")
-        done = command(tmp_path, "accuracy", *words, PAYMENTS_HOME=str(home))
-    finally:
-        command(tmp_path, "db", "stop", PAYMENTS_HOME=str(home))
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.usefixtures("server")
+def test_the_command_finds_everything_on_bad_days_and_says_nothing_else(
+    typed: Typed, tmp_path: Path, server_home: Path
+) -> None:
+    words = ("--users", "60", "--seed", "11", "--as-of", AS_OF.isoformat(), "--json", "out/a.json")
+    done = typed("accuracy", *words, PAYMENTS_HOME=str(server_home))
+    assert done.code == 0, done.out + done.err
     result = json.loads((tmp_path / "out" / "a.json").read_text())
     assert set(result["reports"]) == set(load_reports())
     assert set(result["lines"]) == set(LINES)

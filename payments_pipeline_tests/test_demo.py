@@ -18,6 +18,7 @@ from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.reports import load_reports
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import World, build_world, write_application
+from payments_pipeline_tests.terminal import Typed
 
 # Stripe tells events of the last thirty days only, by the wall clock.
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -55,12 +56,12 @@ def pointing_at(database: URL, environment: Mapping[str, str]) -> dict[str, str]
     return {**environment, "DATABASE_URL": url}
 
 
-def test_the_demo_finds_all_that_was_planted_and_nothing_else(tmp_path: Path) -> None:
-    try:
-        done = command(tmp_path, "demo", "--users", "60", "--seed", "3", "--json", "out/demo.json")
-        assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        command(tmp_path, "db", "stop")
+@pytest.mark.usefixtures("server")
+def test_the_demo_finds_all_that_was_planted_and_nothing_else(tmp_path: Path, server_home: Path) -> None:
+    """In a process of its own; that the server starts from nothing, test_dev.py and test_package.py see."""
+    words = ("--users", "60", "--seed", "3", "--json", "out/demo.json")
+    done = command(tmp_path, "demo", *words, PAYMENTS_HOME=str(server_home))
+    assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "out" / "demo.json").read_text())
     assert set(result["reports"]) == set(load_reports())
     for report in result["reports"].values():
@@ -79,7 +80,7 @@ def test_the_demo_finds_all_that_was_planted_and_nothing_else(tmp_path: Path) ->
 
 
 def test_reconcile_follows_the_environment_to_providers_and_database(
-    tmp_path: Path, database: URL, engine: Engine, world: World, sandbox: Sandbox
+    typed: Typed, tmp_path: Path, database: URL, engine: Engine, world: World, sandbox: Sandbox
 ) -> None:
     with engine.begin() as connection:
         write_application(driver_connection(connection), world)
@@ -91,15 +92,15 @@ def test_reconcile_follows_the_environment_to_providers_and_database(
     assert sum(report["rows"] for report in result["reports"].values()) == expected
     assert result["actions"] == {}
     later = (NOW + timedelta(seconds=30)).isoformat()
-    again = command(tmp_path, "reconcile", "--as-of", later, "--repair", "--json", "r.json", **environment)
+    again = typed("reconcile", "--as-of", later, "--repair", "--json", "r.json", **environment)
     after: dict[str, Any] = json.loads((tmp_path / "r.json").read_text())
-    assert again.returncode == 1
+    assert again.code == 1
     assert after["actions"]["verified"] > 0
     assert after["findings"]["resolved"] >= after["actions"]["verified"]
 
 
 def test_a_hand_filled_database_without_any_provider_is_judged_by_its_own_evidence(
-    tmp_path: Path, database: URL, engine: Engine
+    typed: Typed, tmp_path: Path, database: URL, engine: Engine
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO plans (id, name, tier, period, price, currency) VALUES (1, 'P', 'pro', 'month', 9, 'USD')"))  # fmt: skip  # noqa: E501
@@ -111,10 +112,8 @@ def test_a_hand_filled_database_without_any_provider_is_judged_by_its_own_eviden
             ),
             {"at": NOW - timedelta(hours=1)},
         )
-    done = command(
-        tmp_path, "reconcile", "--as-of", NOW.isoformat(), "--json", "r.json", **pointing_at(database, {})
-    )  # fmt: skip
-    assert done.returncode == 1, done.stdout + done.stderr
+    done = typed("reconcile", "--as-of", NOW.isoformat(), "--json", "r.json", **pointing_at(database, {}))
+    assert done.code == 1, done.out + done.err
     result = json.loads((tmp_path / "r.json").read_text())
     assert {line["state"] for line in result["coverage"]} == {"not configured"}
     assert result["reports"]["activation_gaps"]["rows"] == result["open_findings"] == 1
@@ -153,9 +152,9 @@ def test_a_provider_that_is_down_ends_the_run_as_failed_and_hides_nothing_of_the
     ],
 )
 def test_bad_input_is_one_clear_sentence_and_exit_code_2(
-    tmp_path: Path, database: URL, words: tuple[str, ...], environment: dict[str, str], told: str
+    typed: Typed, database: URL, words: tuple[str, ...], environment: dict[str, str], told: str
 ) -> None:
-    done = command(tmp_path, *words, **{**pointing_at(database, {}), **environment})
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    done = typed(*words, **{**pointing_at(database, {}), **environment})
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err

@@ -12,15 +12,10 @@ import pytest
 from sqlalchemy import URL, Engine, text
 
 from payments_pipeline.failure_texts import told
-from payments_pipeline_tests.terminal import Answer, Typed, typed_in
+from payments_pipeline_tests.terminal import Answer, Typed
 from payments_pipeline_tests.test_demo import command
 
 WINDOW = ("--from", "2026-10-01", "--to", "2026-10-02")
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    return typed_in(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -34,23 +29,24 @@ def is_clear(answer: Answer) -> bool:
     return answer.code == 2 and line.startswith("Error: ") and "What to do: " in line and "Traceback" not in answer.out
 
 
-def test_a_database_that_refuses_is_said_in_one_sentence_and_traced_on_request(tmp_path: Path) -> None:
+def test_a_database_that_refuses_is_said_in_one_sentence_and_traced_on_request(typed: Typed, tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         away = {"DATABASE_URL": f"postgresql://someone:secret@127.0.0.1:{closed.getsockname()[1]}/none"}
-        answer = command(tmp_path, "check", **away)
+        answer = typed("check", **away)
         traced = command(tmp_path, "--debug", "check", **away)
-    assert answer.returncode == traced.returncode == 2
-    assert "What to do: check DATABASE_URL" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert answer.code == traced.returncode == 2
+    assert "What to do: check DATABASE_URL" in answer.err
+    assert "Traceback" not in answer.err
     assert "Traceback" in traced.stderr
-    assert "secret" not in answer.stderr
+    assert "secret" not in answer.err
 
 
 @pytest.mark.parametrize(
     ("words", "variables", "said"),
     [
         (("report", "nonsense"), {}, "There is no report 'nonsense'"),
+        (("report", "--csv", "rows.csv"), {}, "--csv needs the NAME of a report"),
         (("stats", "nonsense"), {}, "There is no statistic 'nonsense'"),
         (("coverage", "--provider", "nonsense"), {}, "There is no provider 'nonsense'"),
         (("report", "refunds", "--as-of", "yesterday"), {}, "'yesterday' is not a time"),
@@ -126,3 +122,18 @@ def test_errors_of_others_are_told_with_a_remedy_too(error: Exception, said: str
     assert "What to do: " in sentence
     assert said in sentence
     assert "\n" not in sentence
+
+
+def test_a_database_that_is_not_there_older_or_newer_is_said_with_what_to_do(
+    typed: Typed, here: dict[str, str], engine: Engine
+) -> None:
+    nowhere = typed("check", DATABASE_URL=here["DATABASE_URL"].replace("/test_", "/no_such_"))
+    assert is_clear(nowhere)
+    assert "create that database" in nowhere.err
+    for revision, remedy in (("0003", "db upgrade"), ("9999", "Install the newer payments-pipeline")):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE recon.schema_version SET version_num = :revision"), {"revision": revision})
+        for words in (("check",), ("report", "refunds"), ("report",), ("user", "1")):
+            refused = typed(*words, **here)
+            assert is_clear(refused), words
+            assert remedy in refused.err, words

@@ -26,6 +26,7 @@ from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline.sandbox.stripe_life import StripeLife
+from payments_pipeline_tests.terminal import Typed
 from payments_pipeline_tests.test_demo import command, pointing_at
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -191,7 +192,7 @@ def test_bad_input_is_one_clear_sentence(
 
 
 def test_the_command_itself_backfills_shows_and_refuses(
-    tmp_path: Path, settings: Settings, sandboxes: list[Sandbox]
+    typed: Typed, tmp_path: Path, settings: Settings, sandboxes: list[Sandbox]
 ) -> None:
     assert settings.database_url is not None
     environment = pointing_at(make_url(settings.database_url.get_secret_value()), sandboxes[0].environment())
@@ -199,11 +200,11 @@ def test_the_command_itself_backfills_shows_and_refuses(
     done = command(tmp_path, *words, "--ranges", "2", "--threads", "2", "--json", "r.json", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((tmp_path / "r.json").read_text())["resources"][0]["objects"] == 4
-    assert command(tmp_path, "coverage", "--provider", "stripe", **environment).returncode == 1
-    refused = command(tmp_path, "backfill", "stripe", "--from", "2024-03-01", "--to", "2024-02-01", **environment)
-    assert refused.returncode == 2
-    assert "Traceback" not in refused.stderr
-    assert len(refused.stderr.strip().splitlines()) == 1
+    assert typed("coverage", "--provider", "stripe", **environment).code == 1
+    refused = typed("backfill", "stripe", "--from", "2024-03-01", "--to", "2024-02-01", **environment)
+    assert refused.code == 2
+    assert "Traceback" not in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
 
 
 def test_a_key_that_is_refused_is_an_error_not_an_incomplete_backfill(tmp_path: Path, both: Settings) -> None:

@@ -48,3 +48,6 @@ def test_the_wheel_upgrades_a_database_reconciles_it_and_configures_dagster(inst
     assert "export DAGSTER_POSTGRES_URL='postgresql+psycopg2://" in told.stdout
     assert (home / ".payments" / "dagster" / "dagster.yaml").is_file()
     assert (installed / "payments_pipeline" / "workspace.yaml").is_file()
+    begun = run(installed, home, "init")
+    assert begun.returncode == 0, begun.stderr
+    assert (home / ".env").read_text().startswith("# Copy to .env")

@@ -16,7 +16,8 @@ from payments_pipeline.errors import ConfigurationError, ReportError
 from payments_pipeline.export import run_report
 from payments_pipeline.reports import load_reports, look
 from payments_pipeline_tests.conftest import AS_OF
-from payments_pipeline_tests.test_demo import command, pointing_at
+from payments_pipeline_tests.terminal import Typed
+from payments_pipeline_tests.test_demo import pointing_at
 
 PAID = AS_OF - timedelta(hours=1)
 
@@ -49,13 +50,13 @@ def traces(engine: Engine) -> list[int]:
 
 
 def test_a_look_writes_all_rows_to_a_file_and_nothing_to_the_database(
-    tmp_path: Path, database: URL, one_gap: Engine
+    typed: Typed, tmp_path: Path, database: URL, one_gap: Engine
 ) -> None:
     before = traces(one_gap)
     words = ("report", "activation_gaps", "--as-of", AS_OF.isoformat(), "--csv", "out/g.csv", "--json", "out/g.json")
-    done = command(tmp_path, *words, **pointing_at(database, {}))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 rows in" in done.stdout
+    done = typed(*words, **pointing_at(database, {}))
+    assert done.code == 0, done.out + done.err
+    assert "1 rows in" in done.out
     with (tmp_path / "out" / "g.csv").open(newline="") as file:
         (row,) = list(csv.DictReader(file))
     assert (row["severity"], row["user_id"], row["amount"]) == ("CRITICAL", "1", "9.50")
@@ -65,11 +66,11 @@ def test_a_look_writes_all_rows_to_a_file_and_nothing_to_the_database(
     assert traces(one_gap) == before
 
 
-def test_on_the_screen_a_row_is_a_row_whatever_its_text(tmp_path: Path, database: URL, one_gap: Engine) -> None:
-    done = command(tmp_path, "report", "activation_gaps", "--as-of", AS_OF.isoformat(), **pointing_at(database, {}))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 rows" in done.stdout
-    assert "CRITI" in done.stdout.replace("\n", "")
+def test_on_the_screen_a_row_is_a_row_whatever_its_text(typed: Typed, database: URL, one_gap: Engine) -> None:
+    done = typed("report", "activation_gaps", "--as-of", AS_OF.isoformat(), **pointing_at(database, {}))
+    assert done.code == 0, done.out + done.err
+    assert "1 rows" in done.out
+    assert "CRITI" in done.out.replace("\n", "")
 
 
 def test_a_look_at_the_past_sees_what_was_so_then(one_gap: Engine) -> None:
@@ -79,11 +80,11 @@ def test_a_look_at_the_past_sees_what_was_so_then(one_gap: Engine) -> None:
     assert len(look(one_gap, report, as_of=PAID + timedelta(seconds=60), overrides={"grace_seconds": 30})) == 1
 
 
-def test_overrides_of_the_environment_apply(tmp_path: Path, database: URL, one_gap: Engine) -> None:
+def test_overrides_of_the_environment_apply(typed: Typed, database: URL, one_gap: Engine) -> None:
     environment = pointing_at(database, {"REPORT_PARAMS": '{"activation_gaps": {"grace_seconds": 7200}}'})
-    done = command(tmp_path, "report", "activation_gaps", "--as-of", AS_OF.isoformat(), **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 rows" in done.stdout
+    done = typed("report", "activation_gaps", "--as-of", AS_OF.isoformat(), **environment)
+    assert done.code == 0, done.out + done.err
+    assert "0 rows" in done.out
 
 
 def test_every_shipped_report_can_be_looked_at(one_gap: Engine) -> None:
@@ -91,12 +92,12 @@ def test_every_shipped_report_can_be_looked_at(one_gap: Engine) -> None:
         look(one_gap, report, as_of=AS_OF, overrides={})
 
 
-def test_an_unknown_name_lists_the_names(tmp_path: Path, database: URL) -> None:
-    done = command(tmp_path, "report", "activation_gasp", **pointing_at(database, {}))
-    assert done.returncode == 2
-    assert "There is no report 'activation_gasp'" in done.stderr
-    assert all(name in done.stderr for name in load_reports())
-    assert "Traceback" not in done.stderr
+def test_an_unknown_name_lists_the_names(typed: Typed, database: URL) -> None:
+    done = typed("report", "activation_gasp", **pointing_at(database, {}))
+    assert done.code == 2
+    assert "There is no report 'activation_gasp'" in done.err
+    assert all(name in done.err for name in load_reports())
+    assert "Traceback" not in done.err
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(one_gap: Engine, settings: Settings, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ Belongs here: their names and descriptions for the lineage graph. Does not belon
 import dagster as dg
 
 from payments_pipeline.assets.columns import meanings
-from payments_pipeline.assets.presentation import OWNERS, column_schema
+from payments_pipeline.assets.presentation import OWNERS, column_schema, made_columns
 from payments_pipeline.db.contract import CONTRACT
 
 DESCRIPTIONS = {
@@ -32,7 +32,7 @@ def application_specs() -> list[dg.AssetSpec]:
             owners=OWNERS,
             metadata={
                 "dagster/table_name": f"recon.{view}",
-                "dagster/column_schema": column_schema(dict.fromkeys(columns, ""), meanings(view, columns)),
+                "dagster/column_schema": column_schema(made_columns(f"recon.{view}", columns), meanings(view, columns)),
             },
         )
         for view, columns in CONTRACT.items()

@@ -9,36 +9,24 @@ from typing import Any
 
 import dagster as dg
 
-from payments_pipeline.assets.pictures import COLOURS, SMALL, blank, shown
+from payments_pipeline.assets.pictures import COLOURS, stacked
 
+DAY = "%d %b"
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
 def chart(days: Sequence[datetime], by_severity: Mapping[str, Sequence[int]]) -> dg.MarkdownMetadataValue:
-    """Open findings by day, one band a severity, the gravest at the bottom; a PNG within the text.
+    """Open findings by day, a bar a day, the gravest at the bottom.
 
     Args:
         days: the ends of the days, oldest first.
         by_severity: a count for each day.
     """
-    from matplotlib import dates
-    from matplotlib.ticker import MaxNLocator
-
-    untyped: Any = dates
-    figure, axes = blank()
-    names = [name for name in COLOURS if name in by_severity]
-    axes.stackplot(
-        untyped.date2num(list(days)),
-        [list(by_severity[name]) for name in names],
-        labels=names,
-        colors=[COLOURS[one] for one in names],
-    )
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.xaxis_date()
-    axes.xaxis.set_major_formatter(untyped.ConciseDateFormatter(axes.xaxis.get_major_locator()))
-    axes.legend(loc="upper left", fontsize=SMALL, frameon=False, ncols=len(names))
-    return shown(figure, "Open findings by severity")
+    columns = [
+        (f"{day:{DAY}}", {name: counts[place] for name, counts in by_severity.items()})
+        for place, day in enumerate(days)
+    ]
+    return stacked("Open findings by severity", columns, len(columns))
 
 
 def bands(rows: Sequence[Any]) -> tuple[list[datetime], dict[str, list[int]]]:

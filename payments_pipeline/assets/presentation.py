@@ -1,27 +1,31 @@
 """How tables and numbers look in the Dagster UI: values in, metadata out.
 
-Belongs here: column schemas, previews, sparklines, shared labels of assets. Does not belong here: any query but the
-one that shows what a table holds.
+Belongs here: column schemas, previews, sparklines, shared labels of assets. Does not belong here: any query but those
+that show what a table holds.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Engine, MetaData, Table, func, select
+import orjson
+from sqlalchemy import Connection, Engine, MetaData, Table, func, select
 
 from payments_pipeline.assets.columns import meanings
-from payments_pipeline.db.sql import sql_root
+from payments_pipeline.db.sql import named, sql_root
 
 OWNERS = ["team:payments"]
 # The nightly run is due each 24 hours; an hour or two of delay is no alarm.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
 SPARKS = "▁▂▃▄▅▆▇█"
 PREVIEW_ROWS = 10
+# What PostgreSQL says of the tables that queries make; a test holds it against a database.
+MADE = Path(__file__).parent / "made_columns.json"
 CELL_WIDTH = 60
 
 _TABLE = re.compile(r"^CREATE TABLE recon\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
@@ -41,6 +45,28 @@ def table_columns() -> dict[str, dict[str, str]]:
         for table, body in _ALTERED.findall(source):
             tables.setdefault(table, {}).update(_ADDED.findall(body))
     return tables
+
+
+def made_columns(table: str, names: Iterable[str]) -> dict[str, str]:
+    """Types of the columns `names` of a table or view that a query makes, as far as they are known (``make columns``).
+
+    Args:
+        table: with its schema, e.g. ``reports.disputes``; one that a company added itself is known after its first run.
+    """
+    known = _made().get(table, {})
+    return {name: known.get(name, "") for name in names}
+
+
+@cache
+def _made() -> dict[str, dict[str, str]]:
+    tables: dict[str, dict[str, str]] = orjson.loads(MADE.read_bytes())
+    return tables
+
+
+def stored_columns(connection: Connection, table: str) -> dict[str, str]:
+    """Columns of a stored table with their types, in order; none where there is no such table."""
+    rows = connection.execute(named("assets/columns.sql"), {"table": table})
+    return {row.attname: row.kind for row in rows}
 
 
 def column_schema(columns: Mapping[str, str], descriptions: Mapping[str, str] | None = None) -> dg.TableSchema:

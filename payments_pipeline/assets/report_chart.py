@@ -1,25 +1,19 @@
-"""What the last runs of a report found, as a picture on its page: a bar a run, a colour a severity.
+"""What the last runs of a report found, as a picture on its page, and as numbers that Dagster plots itself.
 
-Belongs here: from the history to the picture. Does not belong here: reading the history (`sql/assets/`). Every night
-draws one for each report that found something, so that a picture may cost some hundredths of a second, no more: bars
-and words are put on the figure by hand, because axes with ticks and a legend take ten times as long.
+Belongs here: from the history to the picture and the numbers. Does not belong here: reading the history
+(`sql/assets/`), or how bars are drawn (`pictures.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 import dagster as dg
 
-from payments_pipeline.assets.pictures import COLOURS, DOTS, INCHES, SMALL, shown
+from payments_pipeline.assets.pictures import stacked
 
-HEIGHT = 1.9
 DAY = "%d %b %H:%M"
-# Edges of the field of bars, as parts of the picture, and how much of its place a bar takes.
-LEFT, RIGHT, BOTTOM, TOP = 0.05, 0.98, 0.17, 0.82
-FULL = 0.8
-
-Corners = list[tuple[float, float]]
 
 
 class Past(NamedTuple):
@@ -38,47 +32,16 @@ def report_chart(runs: Sequence[Past], most: int) -> dg.MarkdownMetadataValue:
     """
     if not any(run.row_count for run in runs):
         return dg.MetadataValue.md(f"no rows in the last {len(runs)} runs")
-    from matplotlib.collections import PolyCollection
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    figure = Figure(figsize=(INCHES[0], HEIGHT), dpi=DOTS)
-    top = max(1, *(sum(run.by_severity.values()) for run in runs))
-    for severity, bars in _bars(runs, most, top).items():
-        if bars:
-            figure.add_artist(PolyCollection(bars, facecolors=COLOURS[severity], transform=figure.transFigure))
-    for height in (BOTTOM, TOP):
-        figure.add_artist(Line2D([LEFT, RIGHT], [height, height], color="#d0d0d0", linewidth=0.6))
-    for x, y, words, colour, side in _words(runs, most, top):
-        figure.text(x, y, words, color=colour, ha=side, va="center", fontsize=SMALL)
-    return shown(figure, f"Rows of the last {len(runs)} runs by severity")
+    columns = [(f"{run.as_of:{DAY}}", run.by_severity) for run in runs]
+    return stacked("Rows of the last runs by severity", columns, most)
 
 
-def _bars(runs: Sequence[Past], most: int, top: int) -> dict[str, list[Corners]]:
-    """The corners of each bar, by severity, the gravest at the bottom."""
-    bars: dict[str, list[Corners]] = {severity: [] for severity in COLOURS}
-    scale = (TOP - BOTTOM) / top
-    for place, run in enumerate(runs):
-        left, low = _left(place, len(runs), most), BOTTOM
-        right = left + FULL * (RIGHT - LEFT) / most
-        for severity, corners in bars.items():
-            high = low + run.by_severity.get(severity, 0) * scale
-            if high > low:
-                corners.append([(left, low), (left, high), (right, high), (right, low)])
-            low = high
-    return bars
+def plots(by_severity: Mapping[str, int], at_risk: Mapping[str, Decimal]) -> dict[str, dg.MetadataValue]:
+    """Numbers for "Plots" beside the table of metadata: a line a severity, a line a currency.
 
-
-def _words(runs: Sequence[Past], most: int, top: int) -> Iterator[tuple[float, float, str, str, str]]:
-    """Where which words stand: the scale, the names of the colours, the times of the first and the last run."""
-    yield LEFT - 0.008, BOTTOM, "0", "black", "right"
-    yield LEFT - 0.008, TOP, str(top), "black", "right"
-    for number, (severity, colour) in enumerate(COLOURS.items()):
-        yield LEFT + number * 0.11, 0.92, f"■ {severity}", colour, "left"
-    yield RIGHT, 0.07, f"{runs[-1].as_of:{DAY}}", "black", "right"
-    if len(runs) > most // 4:  # else the two would stand in each other's way
-        yield _left(0, len(runs), most), 0.07, f"{runs[0].as_of:{DAY}}", "black", "left"
-
-
-def _left(place: int, of: int, most: int) -> float:
-    return LEFT + (most - of + place) * (RIGHT - LEFT) / most
+    Plots know floats only; exact amounts stand in ``amount_at_risk``.
+    """
+    rows = {f"rows/{name}": dg.MetadataValue.int(count) for name, count in by_severity.items()}
+    return rows | {
+        f"amount_at_risk/{currency}": dg.MetadataValue.float(float(amount)) for currency, amount in at_risk.items()
+    }

@@ -4,7 +4,7 @@ Belongs here: turning a `Report` into an asset with its lineage and metadata. Do
 files or running their SQL (`payments_pipeline.reports`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,10 +15,12 @@ from payments_pipeline.assets.presentation import (
     amounts,
     column_schema,
     counts,
+    made_columns,
     preview,
     sparkline,
+    stored_columns,
 )
-from payments_pipeline.assets.report_chart import Past, report_chart
+from payments_pipeline.assets.report_chart import Past, plots, report_chart
 from payments_pipeline.config import Settings
 from payments_pipeline.db.contract import CONTRACT
 from payments_pipeline.db.sql import named
@@ -31,6 +33,10 @@ HISTORY_RUNS = 30
 MINUTE = "%Y-%m-%d %H:%M"
 # The job that looks at two reports between two nights, as soon as a payer without access is seen.
 PROBE = "probe_activations"
+ADDED = {
+    "fingerprint": "Identity of the row: the hash of its key columns. A finding is known by it.",
+    "severity": "CRITICAL, HIGH, MEDIUM or LOW.",
+}
 # What our own views rest on: they are no assets themselves.
 VIEWS = {
     "payment_verdicts": (
@@ -61,8 +67,8 @@ def report_asset(report: Report) -> dg.AssetsDefinition:
         tags={"severity": report.severity.lower()},
         freshness_policy=FRESHNESS,
         metadata={
-            "dagster/table_name": f"reports.{report.name}",
-            "dagster/column_schema": column_schema(dict.fromkeys(report.columns, ""), report.columns),
+            "dagster/table_name": _table(report),
+            "dagster/column_schema": _columns(report, made_columns(_table(report), _names(report))),
         },
     )
     def build(
@@ -75,16 +81,29 @@ def report_asset(report: Report) -> dg.AssetsDefinition:
         with database.connect() as connection:
             known = {"report": report.name, "max_runs": HISTORY_RUNS}
             history = [Past(*row) for row in connection.execute(named("assets/report_history.sql"), known)]
-            fetches = [] if context.run.job_name == PROBE else latest(connection)
-        metadata = _metadata(result, sparkline([past.row_count for past in history]))
-        if context.run.job_name != PROBE:  # seconds count there, and importing what draws takes its time
-            metadata |= {
-                "coverage": covered(report, fetches),
-                "chart_of_last_runs": report_chart(history, HISTORY_RUNS),
-            }
+            metadata = _metadata(result, sparkline([past.row_count for past in history]))
+            if context.run.job_name != PROBE:  # seconds count there
+                metadata |= {
+                    "chart_of_last_runs": report_chart(history, HISTORY_RUNS),
+                    "coverage": covered(report, latest(connection)),
+                    "dagster/column_schema": _columns(report, stored_columns(connection, _table(report))),
+                }
         return dg.MaterializeResult(metadata=metadata)
 
     return build
+
+
+def _table(report: Report) -> str:
+    return f"reports.{report.name}"
+
+
+def _names(report: Report) -> list[str]:
+    own = report.selects or tuple(report.columns)
+    return [*ADDED, *(name for name in own if name not in ADDED)]
+
+
+def _columns(report: Report, types: Mapping[str, str]) -> dg.TableSchema:
+    return column_schema(types, {**ADDED, **report.columns})
 
 
 def _made(
@@ -137,4 +156,5 @@ def _metadata(result: ReportResult, bars: str) -> dict[str, Any]:
         "last_runs": bars,
         "preview": preview(result.preview),
         "seconds": round(float(result.seconds), 3),
+        **plots(result.by_severity, result.amount_at_risk),
     }

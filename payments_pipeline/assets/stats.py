@@ -3,15 +3,17 @@
 Belongs here: metadata and the picture. Does not belong here: the figures (`payments_pipeline.stats`).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import dagster as dg
 
 from payments_pipeline.assets.columns import STATISTICS
-from payments_pipeline.assets.pictures import SMALL, blank, shown
-from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, preview
+from payments_pipeline.assets.pictures import plotted, ranked
+from payments_pipeline.assets.presentation import FRESHNESS, OWNERS, column_schema, made_columns, preview
 from payments_pipeline.resources import ClockResource, DatabaseResource
 from payments_pipeline.stats import DAYS, SCHEMA, STATS, Stat, store
 
@@ -35,7 +37,9 @@ def _asset(stat: Stat) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         metadata={
             "dagster/table_name": f"{SCHEMA}.{stat.name}",
-            "dagster/column_schema": column_schema(dict.fromkeys(STATISTICS[stat.name], ""), STATISTICS[stat.name]),
+            "dagster/column_schema": column_schema(
+                made_columns(f"{SCHEMA}.{stat.name}", STATISTICS[stat.name]), STATISTICS[stat.name]
+            ),
         },
     )
     def build(clock: ClockResource, database: DatabaseResource) -> dg.MaterializeResult[Any]:
@@ -49,20 +53,13 @@ def _asset(stat: Stat) -> dg.AssetsDefinition:
 
 
 def chart(stat: Stat, rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
-    """Lines over days, else bars for the first rows; a PNG within the text."""
-    figure, axes = blank()
-    if isinstance(rows[0][stat.x], date):
-        for name in sorted({str(row[stat.by]) for row in rows}) if stat.by else [""]:
-            own = sorted((row[stat.x], row[stat.y]) for row in rows if not stat.by or str(row[stat.by]) == name)
-            axes.plot([day for day, _ in own], [float(value or 0) for _, value in own], label=name, marker=".")
-        axes.legend(fontsize=SMALL, frameon=False)
-        figure.autofmt_xdate()
-    else:
-        bars = rows[:BARS]
-        names = [" ".join(str(row[column]) for column in (stat.by, stat.x) if column)[:40] for row in bars]
-        axes.barh(range(len(bars)), [float(row[stat.y] or 0) for row in bars])
-        axes.set_yticks(range(len(bars)), names)
-        axes.invert_yaxis()
-    axes.set_ylabel("" if not isinstance(rows[0][stat.x], date) else stat.y.replace("_", " "), fontsize=SMALL)
-    axes.set_title(stat.y.replace("_", " "), fontsize=8)
-    return shown(figure, stat.title)
+    """Lines over days, else bars for the first rows."""
+    unit = stat.y.replace("_", " ")
+    if not isinstance(rows[0][stat.x], date):
+        names = (" ".join(str(row[column]) for column in (stat.by, stat.x) if column) for row in rows)
+        bars = [(name, float(row[stat.y] or 0)) for name, row in zip(names, rows, strict=True)]
+        return ranked(stat.title, unit, bars[:BARS])
+    series: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for row in sorted(rows, key=itemgetter(stat.x)):
+        series[str(row[stat.by]) if stat.by else unit].append((str(row[stat.x]), float(row[stat.y] or 0)))
+    return plotted(stat.title, unit, dict(sorted(series.items())))

@@ -7,6 +7,7 @@ it (also one that was killed), and stops with `payments-pipeline db stop`.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import time
@@ -23,6 +24,7 @@ from sqlalchemy import URL
 from payments_pipeline.errors import ConfigurationError, TransientError
 
 START_SECONDS = 60.0
+ROOM_TO_BEGIN, ROOM_TO_START = 200 << 20, 32 << 20
 # Reconciliation is bulk work: more shared memory and WAL between checkpoints than PostgreSQL's cautious defaults.
 TUNING = {
     "shared_buffers": "256MB",
@@ -99,6 +101,8 @@ def stop(home: Path) -> bool:
 def _running(data: Path) -> URL:
     _drop_stale_pid_file(data)
     fresh = not (data / "PG_VERSION").exists()
+    if _postmaster(data) is None:
+        _require_room(data, ROOM_TO_BEGIN if fresh else ROOM_TO_START)
     url = _started(data)
     if fresh:
         with psycopg.connect(_dsn(url), autocommit=True) as connection:
@@ -111,6 +115,17 @@ def _running(data: Path) -> URL:
         stop(data.parent)
         url = _started(data)
     return url
+
+
+def _require_room(data: Path, needed: int) -> None:
+    """A server on a full disk would be tried for a minute, and say why in its log alone."""
+    free = shutil.disk_usage(data.parent).free
+    if free < needed:
+        raise ConfigurationError(
+            f"There is no room for the embedded PostgreSQL server: {free >> 20} MB are free, {needed >> 20} MB needed.",
+            where=str(data.parent),
+            remedy="Free some disk space, or set PAYMENTS_HOME to another disk, or DATABASE_URL to a server of yours.",
+        )
 
 
 def _started(data: Path) -> URL:

@@ -33,13 +33,7 @@ def upgrade(engine: Engine, contract_dir: Path | None = None) -> list[str]:
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS recon"))
         before = current_revision(connection)
         config = _config(connection)
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if before is not None and before not in known:
-            raise SchemaError(
-                f"The database is at revision {before}, which this version does not know.",
-                where="recon.schema_version",
-                remedy="Install the newer payments-pipeline; going back is not supported.",
-            )
+        _require_known(before, ScriptDirectory.from_config(config))
         command.upgrade(config, "head")
         after = current_revision(connection)
         views = apply_contract(connection, contract_dir)
@@ -59,13 +53,23 @@ def require_current(connection: Connection) -> None:
     Raises:
         SchemaError: it is not.
     """
-    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
-    current = current_revision(connection)
+    scripts = ScriptDirectory.from_config(_config(connection))
+    head, current = scripts.get_current_head(), current_revision(connection)
+    _require_known(current, scripts)
     if current != head:
         raise SchemaError(
             f"The database is at revision {current or 'nothing'}, this code needs {head}.",
             where="recon.schema_version",
             remedy="Run: payments-pipeline db upgrade",
+        )
+
+
+def _require_known(revision: str | None, scripts: ScriptDirectory) -> None:
+    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaError(
+            f"The database is at revision {revision}, which this version does not know.",
+            where="recon.schema_version",
+            remedy="Install the newer payments-pipeline; going back is not supported.",
         )
 
 

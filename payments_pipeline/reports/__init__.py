@@ -6,7 +6,18 @@ Belongs here: what a report file is and how it becomes a table. Does not belong 
 
 from payments_pipeline.reports.front_matter import Report, load_reports
 from payments_pipeline.reports.intraday import IntradayResult, refresh_intraday
-from payments_pipeline.reports.look import look
-from payments_pipeline.reports.materialise import ReportResult, materialise
+from payments_pipeline.reports.look import Looked, look, looking
+from payments_pipeline.reports.materialise import ReportResult, materialise, stored_totals
 
-__all__ = ["IntradayResult", "Report", "ReportResult", "load_reports", "look", "materialise", "refresh_intraday"]
+__all__ = [
+    "IntradayResult",
+    "Looked",
+    "Report",
+    "ReportResult",
+    "load_reports",
+    "look",
+    "looking",
+    "materialise",
+    "refresh_intraday",
+    "stored_totals",
+]

@@ -216,8 +216,7 @@ def read_result(connection: Connection, report: Report, columns: Sequence[str], 
         ReportError: a severity is none of ours.
     """
     table = pg.Identifier(SCHEMA, report.name)
-    severities = pg.SQL("SELECT severity, count(*) FROM {} GROUP BY severity").format(table).as_string()
-    by_severity = {str(row[0]): int(row[1]) for row in connection.exec_driver_sql(severities)}
+    by_severity, at_risk = stored_totals(connection, report.name, columns)
     strange = sorted(by_severity.keys() - set(Severity))
     if strange:
         raise ReportError(
@@ -225,13 +224,6 @@ def read_result(connection: Connection, report: Report, columns: Sequence[str], 
             where=str(report.path),
             remedy=f"Use one of {', '.join(Severity)}.",
         )
-    at_risk: dict[str, Decimal] = {}
-    if {"amount", "currency"} <= set(columns):
-        sums = pg.SQL(
-            "SELECT currency, CAST(sum(amount) AS numeric) FROM {}"
-            " WHERE amount IS NOT NULL AND currency IS NOT NULL GROUP BY currency ORDER BY currency"
-        ).format(table)
-        at_risk = {str(row[0]): row[1] for row in connection.exec_driver_sql(sums.as_string())}
     first = pg.SQL(
         "SELECT * FROM {} ORDER BY array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], severity), fingerprint"
         " LIMIT {}"
@@ -240,11 +232,33 @@ def read_result(connection: Connection, report: Report, columns: Sequence[str], 
     return ReportResult(
         name=report.name,
         rows=sum(by_severity.values()),
-        by_severity={level.value: by_severity[level] for level in reversed(Severity) if level in by_severity},
+        by_severity=by_severity,
         amount_at_risk=at_risk,
         seconds=time.perf_counter() - began,
         preview=preview,
     )
+
+
+def stored_totals(
+    connection: Connection, name: str, columns: Sequence[str]
+) -> tuple[dict[str, int], dict[str, Decimal]]:
+    """Rows by severity, the gravest first, and amounts at risk by currency of what `reports.<name>` holds.
+
+    Args:
+        columns: of that table.
+    """
+    table = pg.Identifier(SCHEMA, name)
+    severities = pg.SQL("SELECT severity, count(*) FROM {} GROUP BY severity").format(table).as_string()
+    counted = {str(row[0]): int(row[1]) for row in connection.exec_driver_sql(severities)}
+    known = [level.value for level in reversed(Severity) if level in counted]
+    by_severity = {level: counted[level] for level in [*known, *sorted(counted.keys() - set(known))]}
+    if not {"amount", "currency"} <= set(columns):
+        return by_severity, {}
+    sums = pg.SQL(
+        "SELECT currency, CAST(sum(amount) AS numeric) FROM {}"
+        " WHERE amount IS NOT NULL AND currency IS NOT NULL GROUP BY currency ORDER BY currency"
+    ).format(table)
+    return by_severity, {str(row[0]): row[1] for row in connection.exec_driver_sql(sums.as_string())}
 
 
 def translated(error: DBAPIError, report: Report) -> ReportError | TransientError:

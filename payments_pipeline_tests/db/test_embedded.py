@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from payments_pipeline.db import embedded
+from payments_pipeline.errors import ConfigurationError
 
 START = """
 import sys
@@ -109,3 +110,10 @@ def test_it_stops_although_somebody_is_still_connected(home: Path) -> None:
     lingering = psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
     assert embedded.stop(home)
     lingering.close()
+
+
+def test_a_full_disk_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "ROOM_TO_BEGIN", 1 << 60)
+    with pytest.raises(ConfigurationError, match="MB are free"):
+        embedded.server_url(tmp_path)
+    assert not (tmp_path / "postgres").exists()

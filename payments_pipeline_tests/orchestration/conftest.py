@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline_tests.orchestration.stripe_desk import Desk, stripe_desk
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         yield instance
 
 

@@ -13,6 +13,7 @@ from payments_pipeline.assets.snapshots import snapshot_assets
 from payments_pipeline.checks import unread
 from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.ingest.coverage import latest
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
@@ -52,7 +53,7 @@ def metadata_of(settings: Settings) -> dict[str, Any]:
         for one in snapshot_assets(frozenset({"stripe"}))
         if isinstance(one, dg.AssetsDefinition) and one.key == dg.AssetKey("stripe_refunds")
     ]
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         result = dg.materialize([asset], instance=instance, resources=default_resources(settings, AS_OF))
     (made,) = result.asset_materializations_for_node("stripe_refunds")
     return {name: value.value for name, value in made.metadata.items()}

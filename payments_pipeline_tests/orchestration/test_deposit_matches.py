@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from payments_pipeline.assets.deposit_matches import deposit_matches
 from payments_pipeline.config import Settings
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.resources import default_resources
 from payments_pipeline_tests.conftest import AS_OF
 
@@ -33,7 +34,7 @@ def test_deposits_are_matched_under_the_tolerance_of_their_coin(
         for statement in (PAYMENT, DEPOSIT):
             connection.execute(statement, {"at": AS_OF - timedelta(hours=1)})
     strict = settings.model_copy(update={"deposit_tolerance_by_coin": by_coin})
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         result = dg.materialize([deposit_matches], instance=instance, resources=default_resources(strict, AS_OF))
     (made,) = result.asset_materializations_for_node("deposit_matches")
     assert (made.metadata["judged_matched"].value, made.metadata["dagster/row_count"].value) == (1, 1)

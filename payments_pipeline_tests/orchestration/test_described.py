@@ -61,6 +61,7 @@ def _told(node: Any) -> dict[str, Any]:
         columns = schema.columns if schema else []
         told |= {"table name": node.metadata.get("dagster/table_name"), "column schema": columns}
         told |= {f"description of column {column.name}": column.description for column in columns}
+        told |= {f"type of column {column.name}": column.type for column in columns}
     return told
 
 

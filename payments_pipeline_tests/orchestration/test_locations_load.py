@@ -21,7 +21,7 @@ def refuse(*_):
 
 socket.socket.connect = refuse
 import {module}
-loaded = sorted({{"ccxt", "stripe", "pandas", "matplotlib", "requests", "discord"}} & set(sys.modules))
+loaded = sorted({{"ccxt", "stripe", "pandas", "requests", "discord", *{also}}} & set(sys.modules))
 keys = []
 if "{module}".endswith("definitions"):
     graph = {module}.defs.resolve_asset_graph()
@@ -30,11 +30,11 @@ print(json.dumps({{"loaded": loaded, "keys": keys}}))
 """
 
 
-def _fresh(module: str, tmp_path: Path) -> dict[str, list[str]]:
+def _fresh(module: str, tmp_path: Path, also: tuple[str, ...] = ()) -> dict[str, list[str]]:
     ours = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME"}
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     result = subprocess.run(
-        [sys.executable, "-c", SNIPPET.format(module=module)],
+        [sys.executable, "-c", SNIPPET.format(module=module, also=also)],
         env={**environment, "PYTHONPATH": str(ROOT), "PAYMENTS_HOME": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,
@@ -49,6 +49,10 @@ def _fresh(module: str, tmp_path: Path) -> dict[str, list[str]]:
 
 def test_package_import_is_light(tmp_path: Path) -> None:
     assert _fresh("payments_pipeline", tmp_path)["loaded"] == []
+
+
+def test_a_quick_look_does_not_pay_for_dagster(tmp_path: Path) -> None:
+    assert _fresh("payments_pipeline.quick_look, payments_pipeline.export", tmp_path, also=("dagster",))["loaded"] == []
 
 
 def test_definitions_load_without_network_credentials_heavy_imports_or_a_database(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db.engine import driver_connection
 from payments_pipeline.definitions import build_defs
 from payments_pipeline.jobs import PROBED
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.payment_sensors import Suspect, probe
 from payments_pipeline.repair_jobs import RepairConfig, in_earnest
 from payments_pipeline.reports import load_reports
@@ -57,7 +58,7 @@ def _quiet() -> Iterator[None]:
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         yield instance
 
 
@@ -161,7 +162,7 @@ def test_a_night_finds_alerts_repairs_and_the_next_proves_it(
     gaps = _all(engine, "SELECT finding_id, evidence FROM recon.findings WHERE report = 'activation_gaps'")
     assert gaps
     shown = first.asset_materializations_for_node("findings")[0].metadata
-    assert "data:image/png;base64," in str(shown["open_over_time"].value)
+    assert "](data:image/svg+xml," in str(shown["open_over_time"].value)
     assert "CRITICAL" in str(shown["open_findings"].value)
     metadata = first.asset_materializations_for_node("activation_gaps")[0].metadata
     assert metadata["dagster/row_count"].value == len(gaps)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from payments_pipeline.config import Settings
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.repair_jobs import in_earnest, repair_findings
 from payments_pipeline.repair_sensors import repairs_due
 from payments_pipeline.resources import default_resources
@@ -38,7 +39,7 @@ NOTIFICATION = text("""
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         yield instance
 
 

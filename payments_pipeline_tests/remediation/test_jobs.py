@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from payments_pipeline.action_jobs import CONFIGS, action_op
 from payments_pipeline.definitions import build_defs
+from payments_pipeline.local_instance import in_memory
 from payments_pipeline.remediation import oversight
 from payments_pipeline.remediation.registry import KINDS
 from payments_pipeline.repair_sensors import approved_money_due, approved_repairs_due, repairs_due
@@ -37,7 +38,7 @@ OF_A_SENSOR = {"dagster/sensor_name": "repairs_due"}
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with in_memory() as instance:
         yield instance
 
 

@@ -1,4 +1,20 @@
--- What the inbox kept about this user or these payments.
+-- What the inbox kept about this user, these payments or these objects of providers, oldest first.
+WITH about AS (
+    SELECT w.webhook_id
+    FROM recon.app_users AS u
+    INNER JOIN recon.app_webhook_logs AS w ON u.user_id = w.user_id
+    WHERE cast(u.user_id AS text) = :user_ref
+    UNION
+    SELECT w.webhook_id
+    FROM recon.app_payments AS p
+    INNER JOIN recon.app_webhook_logs AS w ON p.payment_id = w.payment_id
+    WHERE cast(p.payment_id AS text) = any(:payments)
+    UNION
+    SELECT w.webhook_id
+    FROM recon.app_webhook_logs AS w
+    WHERE w.object_ref = any(:refs)
+)
+
 SELECT
     cast(w.webhook_id AS text) AS webhook_id,
     w.provider,
@@ -9,12 +25,7 @@ SELECT
     w.object_ref,
     w.created_at,
     w.processed_at
-FROM recon.app_webhook_logs AS w
-LEFT JOIN recon.app_users AS u ON w.user_id = u.user_id
-LEFT JOIN recon.app_payments AS p ON w.payment_id = p.payment_id
-WHERE
-    cast(u.user_id AS text) = :user_ref
-    OR cast(p.payment_id AS text) = any(:payments)
-    OR w.object_ref = any(:refs)
+FROM about AS a
+INNER JOIN recon.app_webhook_logs AS w ON a.webhook_id = w.webhook_id
 ORDER BY w.created_at, w.webhook_id
 LIMIT :most;

@@ -1,0 +1,113 @@
+"""Runs as real processes of our launcher: they end well, are canceled, die, and are missed when it is gone itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.instance import InstanceRef
+from dagster._core.launcher import LaunchRunContext, WorkerStatus
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from payments_pipeline.run_launcher import LAUNCHER_TAG, WarmRunLauncher
+from payments_pipeline_tests.orchestration.sleepy import naps
+
+MODULE = "payments_pipeline_tests.orchestration.sleepy"
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance on disk, because runs are processes of their own."""
+    folder = str(tmp_path_factory.mktemp("runs"))
+    ours = {"run_launcher": {"module": "payments_pipeline.run_launcher", "class": "WarmRunLauncher"}}
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=ours)) as instance:
+        yield instance
+        instance.run_launcher.join()
+
+
+def launched(instance: dg.DagsterInstance, seconds: float) -> dg.DagsterRun:
+    """A run that sleeps so long."""
+
+    repository = dg.Definitions(jobs=[naps]).get_repository_def()
+    origin = InProcessCodeLocationOrigin(
+        LoadableTargetOrigin(module_name=MODULE, executable_path=None), location_name="sleepy"
+    )
+
+    python = RepositoryPythonOrigin(
+        executable_path=sys.executable, code_pointer=ModuleCodePointer(MODULE, "defs", str(Path.cwd()))
+    )
+    run: dg.DagsterRun = create_run_for_test(
+        instance,
+        job_name="naps",
+        run_config={"ops": {"nap": {"config": {"seconds": seconds}}}},
+        job_code_origin=JobPythonOrigin(job_name="naps", repository_origin=python),
+        remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(origin, repository.name), "naps"),
+        status=dg.DagsterRunStatus.STARTING,
+    )
+    instance.run_launcher.launch_run(LaunchRunContext(run, None))
+    return run
+
+
+def eventually(instance: dg.DagsterInstance, run: dg.DagsterRun, wanted: dg.DagsterRunStatus) -> bool:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        now = instance.get_run_by_id(run.run_id)
+        if now is not None and now.status is wanted:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    """Of a run of this process's launcher."""
+    launcher = instance.run_launcher
+    assert isinstance(launcher, WarmRunLauncher)
+    pid = launcher._started[run.run_id].process.pid
+    assert pid is not None
+    return pid
+
+
+def test_runs_end_well_are_canceled_and_do_not_hang_when_their_process_dies(instance: dg.DagsterInstance) -> None:
+    ends, stays, dies = (launched(instance, seconds) for seconds in (0, 300, 300))
+    assert eventually(instance, stays, dg.DagsterRunStatus.STARTED)
+    assert eventually(instance, dies, dg.DagsterRunStatus.STARTED)
+    assert instance.run_launcher.terminate(stays.run_id)
+    os.kill(process_of(instance, dies), signal.SIGKILL)
+    assert eventually(instance, ends, dg.DagsterRunStatus.SUCCESS)
+    assert eventually(instance, stays, dg.DagsterRunStatus.CANCELED)
+    assert eventually(instance, dies, dg.DagsterRunStatus.FAILURE)
+    assert not instance.run_launcher.terminate(ends.run_id)
+
+
+def test_a_run_whose_launcher_died_counts_as_alive_only_while_its_process_does(instance: dg.DagsterInstance) -> None:
+    run = launched(instance, 300)
+    assert eventually(instance, run, dg.DagsterRunStatus.STARTED)
+
+    def health() -> WorkerStatus:
+        now = instance.get_run_by_id(run.run_id)
+        assert now is not None
+        return instance.run_launcher.check_run_worker_health(now).status
+
+    assert health() is WorkerStatus.RUNNING
+    mine = instance.get_run_by_id(run.run_id)
+    assert mine is not None
+    gone = mine.tags[LAUNCHER_TAG].rpartition(" ")[0] + " 1.00"  # the same number, of a process of long ago
+    instance.add_run_tags(run.run_id, {LAUNCHER_TAG: gone})
+    assert health() is WorkerStatus.RUNNING
+    process = psutil.Process(process_of(instance, run))
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+    assert health() is WorkerStatus.FAILED
+    instance.add_run_tags(run.run_id, {LAUNCHER_TAG: "elsewhere 1 1.00"})
+    assert health() is WorkerStatus.RUNNING
