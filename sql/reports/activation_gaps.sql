@@ -310,7 +310,11 @@ last_words AS (
         UNION ALL
         SELECT u.*
         FROM recon.app_webhook_logs AS u
-        WHERE g.payer_id = u.user_id AND g.created_at <= u.created_at AND u.payment_id IS NULL AND u.provider = g.provider
+        WHERE
+            g.payer_id = u.user_id
+            AND g.created_at <= u.created_at
+            AND u.payment_id IS NULL
+            AND u.provider = g.provider
         UNION ALL
         SELECT n.*
         FROM nameless AS n

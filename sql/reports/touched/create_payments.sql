@@ -70,5 +70,6 @@ INNER JOIN LATERAL (
     SELECT q.*
     FROM recon.app_payments AS q
     WHERE q.tx_hash = o.tx_hash AND q.provider = o.provider
+    ORDER BY q.tx_hash
     LIMIT 100000
 ) AS p ON TRUE;

@@ -10,6 +10,7 @@ WITH deposits AS (
         SELECT o.*
         FROM recon.provider_transactions AS o
         WHERE o.provider = k.provider AND o.provider_ref = k.provider_ref
+        ORDER BY o.provider_ref
         LIMIT 1000
     ) AS t ON TRUE
     WHERE k.provider <> 'stripe' AND t.kind = 'deposit' AND t.tx_hash IS NOT NULL
@@ -27,6 +28,7 @@ INNER JOIN LATERAL (
     SELECT q.*
     FROM recon.app_payments AS q
     WHERE q.tx_hash = d.tx_hash AND q.provider = d.provider
+    ORDER BY q.tx_hash
     LIMIT 100000
 ) AS p ON TRUE
 UNION
