@@ -168,11 +168,9 @@ def _given_back(charge: Mapping[str, Any], amount: int, received: int) -> int:
 
 
 def taken(facts: Facts) -> Decimal:
-    """What was taken of a hold: of a part that was asked for, what was kept where the server takes all first."""
+    """What was taken of a hold; where the server takes all first, what was kept of it."""
     intent = facts["intent"]
-    part = None if facts["capture_amount"] is None else sum_of(facts["capture_amount"])
-    kept = None if intent.get("kept") is None else Decimal(intent["kept"])
-    return part if part is not None and part == kept else Decimal(intent["amount_received"])
+    return Decimal(intent["amount_received"] if intent.get("kept") is None else intent["kept"])
 
 
 def touched_hold(facts: Facts) -> tuple[str, Mapping[str, list[str]]]:
