@@ -84,7 +84,7 @@ class CapturePayment:
         )
 
     def progress(self, facts: Facts, request: Request) -> Progress:
-        """Done: captured, exactly this sum. Where only what was kept is told, another sum may be ours after a refund."""
+        """Done: captured, exactly this sum. Where only what was kept is told, another may be ours after a refund."""
         intent = facts["intent"]
         if intent is None or intent["status"] not in {"requires_capture", "succeeded"}:
             return "other"
