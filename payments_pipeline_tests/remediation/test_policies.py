@@ -73,7 +73,7 @@ def test_what_tightens_holds_at_once_and_so_does_what_nobody_must_approve(engine
 def test_what_is_tighter_for_the_kind_and_looser_for_a_report_takes_two_people(engine: Engine, town: Town) -> None:
     """A report with a limit on euros asks two people for any dollar, until the kind's limit on dollars holds there."""
     kind, report = "release_authorization", "no_show_holds"
-    high = {"limits": {"USD": {"second_approval_above": Decimal(1000000)}}}
+    high: dict[str, Any] = {"limits": {"USD": {"second_approval_above": Decimal(1000000)}}}
     town.run("DELETE FROM recon.policy_limits WHERE action = :kind", kind=kind)
     change(engine, kind, approvals=1, max_per_run=20)
     assert in_force(town, kind, report), "a policy of its own is shipped"
