@@ -84,14 +84,16 @@ class CapturePayment:
         )
 
     def progress(self, facts: Facts, request: Request) -> Progress:
-        """Done: captured, exactly this sum."""
+        """Done: captured, exactly this sum. Where only what was kept is told, another may be ours after a refund."""
         intent = facts["intent"]
         if intent is None or intent["status"] not in {"requires_capture", "succeeded"}:
             return "other"
         if intent["status"] == "requires_capture":
             return "open"
         taken = to_stripe(holds.taken(facts), intent["currency"])
-        return "done" if taken == int(request.parameters["amount_to_capture"]) else "other"
+        if taken == int(request.parameters["amount_to_capture"]):
+            return "done"
+        return "other" if intent.get("kept") is None else "unsure"
 
     def apply(self, connection: Connection, facts: Facts, order: Order, writeback: Writeback) -> None:
         """The payment's row, unless its webhook was quicker."""

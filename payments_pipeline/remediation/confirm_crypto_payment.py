@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from payments_pipeline.core.networks import coin
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PreconditionError
 from payments_pipeline.providers.desk import Desk
@@ -133,7 +134,9 @@ def _not_enough(payment: Facts, deposits: list[Facts]) -> str | None:
     for deposit in deposits:
         if deposit["state"] != "paid":
             return f"Deposit {deposit['provider_ref']} is {deposit['raw_status']} at the exchange: not final."
-        if deposit["currency"] != payment["crypto_currency"]:
+        came, asked = coin(deposit["currency"]), coin(payment["crypto_currency"])
+        # As the matching has it: gateways write USDTTRC20, and a payment that names no coin was matched by its address.
+        if asked is not None and came != asked:
             return f"{deposit['currency']} came, {payment['crypto_currency']} was asked for."
         if deposit["outcome"] == "short":
             return "Less came than was asked for: a person must decide."

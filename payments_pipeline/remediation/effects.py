@@ -189,8 +189,11 @@ def _ask(connection: Connection, job: Job, action: Row[Any], facts: Facts, *, wi
         if isinstance(error, TransientError) and not isinstance(error, UnclearOutcomeError):
             return _unclear(connection, job, action, intent, str(error), seconds=error.retry_after or 0.0)
     after = _seen(connection, job, action)
-    if after is not None and job.kind.progress(after, request) == "done":
+    progress = "open" if after is None else job.kind.progress(after, request)
+    if after is not None and progress == "done":
         return _settle(connection, job, action, after, intent)
+    if after is not None and progress == "unsure":
+        return finish(connection, action, job.order(action), _unsure(after, intent))
     if isinstance(trouble, UnclearOutcomeError):
         # Not to be seen proves nothing yet. An answered call would be answered the same under the same key.
         following = new_intent(action, request, attempt=int(intent["attempt"]) + 1) if trouble.answered else intent
@@ -235,6 +238,8 @@ def _settle(connection: Connection, job: Job, action: Row[Any], facts: Facts, as
 def _not_to_be_asked(job: Job, action: Row[Any], facts: Facts, progress: str) -> Outcome | None:
     """Why the provider is not asked (again), after it was read that nothing has happened yet."""
     asked = action.intent
+    if progress == "unsure":
+        return _unsure(facts, asked)
     if (objection := _objection(job, action, facts)) is not None or progress == "other":
         reason = objection or "Something else has happened at the provider."
         return Outcome("rejected", facts, facts, reason, provider=asked)
@@ -245,6 +250,12 @@ def _not_to_be_asked(job: Job, action: Row[Any], facts: Facts, progress: str) ->
         reason = "The provider failed without an effect that shows, and might do it twice: a person must look."
         return Outcome("failed", facts, facts, reason, provider=asked)
     return None
+
+
+def _unsure(facts: Facts, asked: Facts) -> Outcome:
+    """It may have been us: caps count what failed, not what was rejected."""
+    reason = "It is done at the provider with another sum, perhaps by us and changed since: a person must look."
+    return Outcome("failed", facts, facts, reason, provider=asked)
 
 
 def _unreadable(connection: Connection, job: Job, action: Row[Any], error: PermanentError) -> ActionResult:

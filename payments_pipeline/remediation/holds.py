@@ -109,6 +109,7 @@ def intent_facts(intent: Mapping[str, Any]) -> Facts:
     Servers that speak the API may leave out sums: a hold without amount_capturable is of the whole amount; without
     amount_received the charge says what was taken. Where that says no more than that it was captured, all of it was
     taken, and ``kept`` is what was not given back: such a server gives back what a partial capture leaves.
+    ``perhaps_let_go``: that much of what was refunded may be what a partial capture let go, and may be a refund.
 
     Raises:
         KeyError, TypeError, ValueError: the object lacks something that can't be told from the rest.
@@ -125,7 +126,11 @@ def intent_facts(intent: Mapping[str, Any]) -> Facts:
         "amount_capturable": _capturable(intent, status),
         "amount_received": _received(intent, charge, status),
     }
-    minor["amount_refunded"] = _given_back(charge, int(intent["amount"]), int(minor["amount_received"]))
+    received, told = int(minor["amount_received"]), _told_refunded(charge)
+    let_go = int(charge.get("amount") or intent["amount"]) - received
+    minor["amount_refunded"] = _given_back(charge, let_go, received)
+    if 0 < let_go <= told <= received and charge.get("refunded") is not True:
+        minor["perhaps_let_go"] = let_go
     if status == "succeeded" and intent.get("amount_received") is None and charge.get("amount_captured") is None:
         minor["kept"] = minor["amount_received"] - minor["amount_refunded"]
     facts = {name: from_stripe(int(value), currency) for name, value in minor.items()}
@@ -155,24 +160,27 @@ def _received(intent: Mapping[str, Any], charge: Mapping[str, Any], status: str)
     return int(told or 0)
 
 
-def _given_back(charge: Mapping[str, Any], amount: int, received: int) -> int:
+def _given_back(charge: Mapping[str, Any], let_go: int, received: int) -> int:
     """What the payer got back of what was taken.
 
     Some servers, and Stripe in earlier years, count what a partial capture let go among what was refunded (Stripe's
     reference of amount_to_capture: "any additional amount is automatically refunded"). It is in there when otherwise
-    more was given back than was taken.
+    more was given back than was taken, or all of it although the charge says that it is not refunded; so do the
+    snapshots have it, sql/canonical/provider_transactions_stripe_payment_intents.sql.
     """
-    told = int(charge.get("amount_refunded") or 0) if charge.get("captured", True) else 0
-    let_go = int(charge.get("amount") or amount) - received
-    return told - let_go if told > received and let_go > 0 else told
+    told = _told_refunded(charge)
+    rest = told == received and charge.get("refunded") is False and let_go <= told
+    return max(told - let_go, 0) if let_go > 0 and (told > received or rest) else told
+
+
+def _told_refunded(charge: Mapping[str, Any]) -> int:
+    return int(charge.get("amount_refunded") or 0) if charge.get("captured", True) else 0
 
 
 def taken(facts: Facts) -> Decimal:
-    """What was taken of a hold: of a part that was asked for, what was kept where the server takes all first."""
+    """What was taken of a hold; where the server takes all first, what was kept of it."""
     intent = facts["intent"]
-    part = None if facts["capture_amount"] is None else sum_of(facts["capture_amount"])
-    kept = None if intent.get("kept") is None else Decimal(intent["kept"])
-    return part if part is not None and part == kept else Decimal(intent["amount_received"])
+    return Decimal(intent["amount_received"] if intent.get("kept") is None else intent["kept"])
 
 
 def touched_hold(facts: Facts) -> tuple[str, Mapping[str, list[str]]]:

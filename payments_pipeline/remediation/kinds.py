@@ -57,8 +57,9 @@ class Request:
     parameters: Mapping[str, str]
 
 
-Progress = Literal["open", "done", "other"]
-"""Has what was asked for happened? open: not, and it still can; other: something else did, and it never will."""
+Progress = Literal["open", "done", "other", "unsure"]
+"""Has what was asked for happened? open: not, and it still can; other: something else did, and it never will; unsure:
+it can't happen any more, and whether it did can't be told."""
 
 
 @runtime_checkable

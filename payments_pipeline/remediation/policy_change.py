@@ -21,7 +21,7 @@ from payments_pipeline.db.sql import named
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit
 from payments_pipeline.remediation.facts import canonical, jsonable
-from payments_pipeline.remediation.policy import EVERY_REPORT, Policy, policies, policy_for
+from payments_pipeline.remediation.policy import EVERY_REPORT, Policies, Policy, policies, policy_for
 from payments_pipeline.remediation.policy_loosening import approvals_matter, loosened
 from payments_pipeline.remediation.policy_writing import LIMIT_FIELDS, POLICY_FIELDS, Limits, write
 
@@ -112,8 +112,8 @@ def confirm_policy(engine: Engine, request_id: int, *, actor: str, as_of: dateti
                     f"{who} asked for change {request_id} of policy.", remedy="Somebody else must confirm it."
                 )
             wanted = _Wanted(row.action, row.report, _restored(row.changes["changes"]), _sums(row.changes["limits"]))
-            found, _ = _written(connection, wanted, who, as_of)
-            if _terms(found[0]) != row.before:
+            found, loosens = _written(connection, wanted, who, as_of)
+            if _terms(found[0]) != row.before or loosens != row.loosens:
                 raise PreconditionError(
                     f"The policy has changed since change {request_id} was asked for.", remedy="Ask for it anew."
                 )
@@ -162,9 +162,22 @@ def _written(connection: Connection, wanted: _Wanted, who: str, as_of: datetime)
     known = policies(connection)
     before = policy_for(known, wanted.kind, wanted.report)
     write(connection, wanted.key, wanted.changes, wanted.limits, actor=who, at=as_of)
-    after = policies(connection)[wanted.kind, wanted.report]
-    looser = loosened(before, after) if approvals_matter(known, wanted.kind) else []
-    return (before, after), "; ".join(looser)
+    now = policies(connection)
+    looser = _loosened_anywhere(known, now, wanted) if approvals_matter(known, wanted.kind) else []
+    return (before, now[wanted.kind, wanted.report]), "; ".join(looser)
+
+
+def _loosened_anywhere(known: Policies, now: Policies, wanted: _Wanted) -> list[str]:
+    """In words, for this policy and every other of its kind: a limit of the kind holds for each report without one.
+
+    What is tighter for the kind may be looser there: a report with limits had two approvals for any other currency.
+    """
+    words: list[str] = []
+    for kind, report in sorted(now):
+        if kind == wanted.kind:
+            looser = loosened(policy_for(known, kind, report), now[kind, report])
+            words += looser if report == wanted.report else [f"{report}: {one}" for one in looser]
+    return words
 
 
 def _tell(

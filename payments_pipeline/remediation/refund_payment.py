@@ -163,6 +163,9 @@ def _wanted(facts: Facts) -> Money:
 
 def _wrong_sum(facts: Facts) -> str | None:
     left, part = _left(facts), facts["refund_amount"]
+    let_go = facts["intent"].get("perhaps_let_go")
+    if let_go is not None and (part is None or left.amount <= 0):
+        return f"{let_go} of what was refunded may be what the capture let go: a person must name the sum, or look."
     if left.amount <= 0:
         return "All of it was given back already."
     try:

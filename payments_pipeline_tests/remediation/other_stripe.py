@@ -54,6 +54,8 @@ class OtherStripe:
             return told or (200, self.intent)
         if path == "/v1/charges/ch_other":
             return 200, {"id": "ch_other", "amount_captured": sum(self.captured), "amount_refunded": 0}
+        if path == "/v1/refunds":
+            return 200, {"object": "list", "data": [], "has_more": False}
         return 404, {"error": {"type": "invalid_request_error", "message": "Not Found"}}
 
     def post(self, path: str, form: dict[str, str], key: str) -> Answer:

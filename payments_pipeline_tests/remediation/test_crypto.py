@@ -80,6 +80,17 @@ def test_deposits_complete_the_payment_and_give_what_it_bought(town: Town) -> No
     assert "completed already" in str(proposed(town, payment).reason)
 
 
+@pytest.mark.parametrize("written", ["USDTTRC20", " usdt-trc20", None])
+def test_coin_is_compared_as_the_matching_compares_it(town: Town, written: str | None) -> None:
+    """A gateway's code names the network behind the coin; some applications write no coin at all."""
+    payment = asked(town, town.user())
+    town.run("UPDATE public.payment_transactions SET crypto_currency = :coin", coin=written)
+    came(town, payment)
+    view = proposed(town, payment)
+    assert view.action_id is not None, view.reason
+    assert apply(town.engine, view.action_id, actor="kim", as_of=AS_OF, dry_run=False).state == "verified"
+
+
 def test_several_deposits_are_booked_as_one_sum(town: Town) -> None:
     payment = asked(town, town.user())
     came(town, payment, "d1", share="5")

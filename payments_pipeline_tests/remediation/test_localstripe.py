@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -80,6 +81,29 @@ def test_what_others_do_in_between_is_settled_by_reading_whatever_the_error_says
     assert [till.row(ref)[0] for ref in (taken, freed, raced)] == ["completed", "cancelled", "authorized"]
     charge = at(stripe, taken)["latest_charge"]
     assert (charge["captured"], charge["amount_refunded"]) == (True, 0)
+
+
+def test_another_sum_than_was_asked_for_is_neither_verified_nor_taken_for_nothing(
+    till: Till, stripe: LocalStripe
+) -> None:
+    """It tells only what was kept: somebody else's part is not our whole, and ours may have shrunk since."""
+    for step in ("claimed", "read"):
+        ref = till.known(stripe.hold())
+        act = partial(stripe.post, f"payment_intents/{ref}/capture", amount_to_capture=3050)
+        ended = till.apply(till.proposed("capture_payment", ref), once(step, act))
+        assert (ended.state, "a person must look" in str(ended.reason)) == ("failed", True), ended
+        assert till.row(ref)[0] == "authorized"
+    ref = till.known(stripe.hold())
+
+    def lost() -> None:
+        stripe.post("refunds", payment_intent=ref, amount=500)
+        raise ConnectionAbortedError
+
+    ours = till.proposed("capture_payment", ref, **PART)
+    with pytest.raises(ConnectionAbortedError):
+        till.apply(ours, once("called", lost))
+    assert till.apply(ours).state == "failed"
+    assert till.row(ref)[0] == "authorized"
 
 
 def test_refunds_are_made_once_and_read_back_by_their_mark(till: Till, stripe: LocalStripe) -> None:

@@ -164,6 +164,10 @@ def test_fields_that_older_servers_lack_are_told_from_the_others(counter: Counte
         (3000, {"amount_refunded": 5000, "refunded": False}, "30.00", "0.00"),
         (3000, {"amount_refunded": 6000, "refunded": False}, "30.00", "10.00"),
         (3000, {"amount_refunded": 8000, "refunded": True}, "30.00", "30.00"),
+        (4000, {"amount_refunded": 4000, "refunded": False}, "40.00", "0.00"),
+        (4000, {"amount_refunded": 4000, "refunded": True}, "40.00", "40.00"),
+        (4000, {"amount_refunded": 4000}, "40.00", "40.00"),
+        (3000, {"amount_refunded": 3000, "refunded": False}, "30.00", "30.00"),
         (None, {"amount_refunded": 1000, "amount_captured": 3000}, "30.00", "10.00"),
         (None, {"amount_refunded": 5000}, "80.00", "50.00"),
         (None, None, "80.00", "0.00"),
@@ -177,6 +181,26 @@ def test_what_a_partial_capture_let_go_was_not_given_back(
     intent = HOLD | {"id": "pi_1", "status": "succeeded", "amount_received": received, "latest_charge": whole}
     facts = intent_facts(intent)
     assert (facts["amount_received"], facts["amount_refunded"]) == (taken, given_back)
+
+
+def test_sum_is_named_by_a_person_where_a_refund_may_be_what_the_capture_let_go(counter: Counter) -> None:
+    def charge(back: int, **more: bool) -> dict[str, Any]:
+        return {"id": "ch_1", "captured": True, "amount": 8000, "amount_refunded": back} | more
+
+    def reason(received: int, charge: dict[str, Any], **part: str) -> str | None:
+        counter.proposed()
+        counter.stripe.intent |= {"status": "succeeded", "amount_received": received, "latest_charge": charge}
+        counter.town.run("UPDATE public.payment_transactions SET status = 'completed'")
+        return propose_target(
+            counter.town.engine, "refund_payment", {"provider_ref": counter.ref} | part,
+            actor="kim", as_of=AS_OF, reason="asked", desk=counter.desk,
+        ).reason  # fmt: skip
+
+    for received, told in ((4000, charge(4000, refunded=False)), (4000, charge(4000)), (5000, charge(3000))):
+        assert "a person must name the sum" in str(reason(received, told))
+    assert reason(4000, charge(4000, refunded=False), refund_amount="5") == "kim: asked"
+    assert reason(4000, charge(4000, refunded=True)) == "All of it was given back already."
+    assert reason(5000, charge(2000)) == "kim: asked"
 
 
 def test_ids_of_other_servers_may_have_hyphens_but_nothing_that_changes_a_path() -> None:

@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from payments_pipeline.errors import PermanentError, PreconditionError
 from payments_pipeline.remediation import audit
+from payments_pipeline.remediation.kinds import Money
+from payments_pipeline.remediation.policy import policies
 from payments_pipeline.remediation.policy_change import (
     PolicyChange,
     change_policy,
@@ -66,6 +68,27 @@ def test_what_tightens_holds_at_once_and_so_does_what_nobody_must_approve(engine
     assert (policy["mode"], policy["approvals"], policy["max_per_run"]) == ("off", 2, 5)
     assert in_force(town, "activate_subscription")["max_per_run"] == 900
     assert trouble(engine) is None
+
+
+def test_what_is_tighter_for_the_kind_and_looser_for_a_report_takes_two_people(engine: Engine, town: Town) -> None:
+    """A report with a limit on euros asks two people for any dollar, until the kind's limit on dollars holds there."""
+    kind, report = "release_authorization", "no_show_holds"
+    high: dict[str, Any] = {"limits": {"USD": {"second_approval_above": Decimal(1000000)}}}
+    town.run("DELETE FROM recon.policy_limits WHERE action = :kind", kind=kind)
+    change(engine, kind, approvals=1, max_per_run=20)
+    assert in_force(town, kind, report), "a policy of its own is shipped"
+    early = change(engine, kind, max_per_run=60, **high)
+    assert "no_show_holds" not in early.loosens
+    euros = {"EUR": {"second_approval_above": Decimal(10)}}
+    assert change(engine, kind, actor="ann", report=report, limits=euros) == PolicyChange(None)
+    with pytest.raises(PreconditionError, match="has changed since"):
+        confirm_policy(engine, early.request_id or 0, actor="ann", as_of=AS_OF)
+    became = change(engine, kind, actor="bob", **high)
+    assert "no_show_holds: USD 2 approvals above 0 -> 1000000" in became.loosens
+    assert became.request_id is not None
+    confirm_policy(engine, became.request_id, actor="ann", as_of=AS_OF)
+    with engine.connect() as connection:
+        assert policies(connection)[kind, report].needed(Money(Decimal(900), "USD")) == 0
 
 
 def test_a_change_holds_once_somebody_else_has_confirmed_it(engine: Engine, town: Town) -> None:
