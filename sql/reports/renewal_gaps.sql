@@ -42,7 +42,8 @@ columns:
 -- A period runs from its payment: an application that adds a renewal paid early to the end of the one before gives
 -- more, and is right as well. slack_hours: a day, because some applications count a month as thirty days, and an hour;
 -- twice that of a quarter, which they count as ninety.
--- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period ends.
+-- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period ends,
+-- where it is no more than the two plans differ by over that period: a year with a coupon is a year.
 -- Paid again before period_share of the period was over is no renewal: a matter of duplicate_payments.
 -- Access that is gone already is a matter of activation_gaps, another tier of wrong_tier.
 WITH suspects AS (
@@ -172,6 +173,14 @@ WHERE NOT EXISTS (
         AND d.paid_until > s.paid_at
         AND s.amount < s.price
         AND s.currency = s.price_currency
+        AND s.price_a_day IS NOT NULL
+        AND coalesce(
+            CASE
+                WHEN d.price_currency = s.price_currency
+                    THEN s.amount <= (s.price_a_day - d.price_a_day) * d.longest_days * (1 + :tolerance)
+            END,
+            TRUE
+        )
         AND d.paid_until <= s.renewal_at + INTERVAL '1' HOUR * :slack_hours
 )
 AND NOT EXISTS (
