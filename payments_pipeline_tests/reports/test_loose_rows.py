@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from payments_pipeline_tests.reports.ledger import Ledger, ago
@@ -43,6 +45,38 @@ def test_what_happened_after_the_moment_looked_at_is_not_known_then(ledger: Ledg
     ledger.event(user, "canceled", ago(days=1), "canceled", "pro")
     assert ledger.rows("activation_gaps") == []
     assert len(ledger.rows("activation_gaps", as_of=ago(days=2))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [({}, 1), ({"updated": ago(days=9)}, 1), ({"updated": ago(days=1)}, 0), ({"event": ago(days=1)}, 0)],
+    ids=["nothing", "long ago", "since", "event"],
+)
+@pytest.mark.parametrize("report", ["activation_gaps", "wrong_tier", "renewal_gaps"])
+def test_what_a_user_had_before_a_later_refund_took_it_is_not_known(
+    ledger: Ledger, report: str, changed: dict[str, datetime], expected: int
+) -> None:
+    """Paid five days ago and given back a day ago; looked at two days ago."""
+    status, tier = {"activation_gaps": ("inactive", "free"), "wrong_tier": ("active", "basic")}.get(
+        report, ("active", "pro")
+    )
+    columns = {"subscription_updated_at": changed.get("updated"), "subscription_renewal_date": ago(hours=12)}
+    user = ledger.user(status, tier, **columns)
+    ledger.payment(user, ledger.plan(), "refunded", ago(days=5), confirmed_at=ago(days=5))
+    ledger.transaction("refunded", ago(days=5), state_changed_at=ago(days=1), amount_refunded=20)
+    if "event" in changed:
+        ledger.event(user, "refunded", changed["event"], status, tier)
+    assert ledger.rows(report) == []
+    assert len(ledger.rows(report, as_of=ago(days=2))) == expected
+
+
+def test_a_refund_stamped_by_a_clock_ahead_of_ours_is_no_gap(ledger: Ledger) -> None:
+    ledger.payment(
+        ledger.user(subscription_updated_at=ago(seconds=30)), ledger.plan(), "refunded", ago(days=5),
+        confirmed_at=ago(days=5),
+    )  # fmt: skip
+    ledger.transaction("refunded", ago(days=5), state_changed_at=ago(minutes=-5), amount_refunded=20)
+    assert ledger.rows("activation_gaps") == []
 
 
 @pytest.mark.parametrize("word", ["terminated", "deactivated", "customer.subscription.deleted", "paused"])

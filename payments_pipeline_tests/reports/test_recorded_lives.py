@@ -261,10 +261,14 @@ def test_a_deposit_pays_for_a_coin_under_its_other_name(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [("won", 1), ("lost", 0)])
-def test_access_that_was_taken_for_a_dispute_that_was_won_is_told(ledger: Ledger, status: str, expected: int) -> None:
+@pytest.mark.parametrize("names", [{}, {"payment_intent_id": None, "charge_id": "ch_1"}], ids=["payment", "charge"])
+def test_access_that_was_taken_for_a_dispute_that_was_won_is_told(
+    ledger: Ledger, names: Row, status: str, expected: int
+) -> None:
     ledger.payment(ledger.user(), ledger.plan(), "refunded", ago(days=3), confirmed_at=ago(days=3))
     ledger.transaction("paid", ago(days=3), disputed=True)
-    stripe.dispute(ledger, status, ago(days=2))
+    stripe.dispute(ledger, status, ago(days=2), **names)
+    stripe.intent(ledger, "succeeded", charge_id="ch_1")
     assert [row["direction"] for row in ledger.rows("refunded_access")] == ["access taken"] * expected
 
 
@@ -274,3 +278,13 @@ def test_the_difference_to_a_better_plan_extends_nothing(ledger: Ledger, amount:
     ledger.payment(user, ledger.plan(), "completed", ago(days=10))
     ledger.payment(user, ledger.plan("elite", price=50), "completed", ago(days=2), amount=Decimal(amount))
     assert len(ledger.rows("renewal_gaps")) == gaps
+
+
+@pytest.mark.parametrize(("tier", "price"), [("pro", 200), ("elite", 400)])
+def test_a_year_with_a_coupon_bought_during_a_month_is_a_year(ledger: Ledger, tier: str, price: int) -> None:
+    user = ledger.user("active", tier, subscription_renewal_date=ago(days=-21))
+    ledger.payment(user, ledger.plan(), "completed", ago(days=10))
+    ledger.payment(
+        user, ledger.plan(tier, "year", price), "completed", ago(days=2), transaction_id="pi_2", amount=Decimal(160)
+    )
+    assert len(ledger.rows("renewal_gaps")) == 1

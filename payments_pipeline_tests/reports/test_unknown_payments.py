@@ -200,6 +200,16 @@ def test_object_that_was_set_aside_as_unreadable_exists(ledger: Ledger) -> None:
     assert unknowns(ledger) == []
 
 
+@pytest.mark.parametrize(("status", "expected"), [("finished", 1), ("pending", 0)])
+def test_checkout_at_the_gateway_that_was_abandoned_is_no_payment_yet(
+    ledger: Ledger, status: str, expected: int
+) -> None:
+    """No coin was chosen: there is an invoice, and no payment."""
+    ledger.payment(None, None, status, ago(days=10), payment_method="nowpayments", transaction_id="900")
+    listed(ledger, ago(days=90), provider="nowpayments", resource="payments")
+    assert len(unknowns(ledger)) == expected
+
+
 def test_gateways_invoice_number_is_known_by_the_payment_that_names_the_order(ledger: Ledger) -> None:
     payment = ledger.payment(
         None, None, "finished", ago(days=10), payment_method="nowpayments", transaction_id="invoice"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -141,3 +142,38 @@ def test_returned_money_of_an_old_period_is_said_here(ledger: Ledger) -> None:
 def test_unknown_plan_that_was_paid_explains(ledger: Ledger) -> None:
     ledger.payment(ledger.user("active", "pro"), 99, "succeeded", ago(days=40))
     assert found(ledger) == []
+
+
+GATEWAY: Row = {"provider": "nowpayments", "raw_status": "partially_paid", "received_currency": "USDT"}
+
+
+def short_by_both(ledger: Ledger, user: int | None, plan: int, came: str, ref: str = "500") -> int:
+    """An order of 20 at the gateway, of which so much came; both sides call it partially paid."""
+    payment = ledger.payment(user, plan, "partially_paid", payment_method="nowpayments", transaction_id=ref)
+    sums = {"expected_amount": Decimal(20), "amount_received": Decimal(came)}
+    ledger.transaction("partially_paid", provider_ref=ref, **GATEWAY | sums)
+    return payment
+
+
+@pytest.mark.parametrize(("came", "expected"), [("19.8", 0), ("10", 1)])
+def test_short_by_the_word_of_both_explains_access_within_the_tolerance(
+    ledger: Ledger, came: str, expected: int
+) -> None:
+    user, plan = ledger.user("active", "pro"), ledger.plan()
+    ledger.payment(user, plan, "refunded", ago(days=9), transaction_id="pi_0")
+    short_by_both(ledger, user, plan, came)
+    assert len(ledger.rows("refunded_access")) == expected
+    other = ledger.user("active", "pro")
+    short_by_both(ledger, other, plan, came, "501")
+    assert [row["user_id"] for row in found(ledger)] == [other] * expected
+
+
+@pytest.mark.parametrize(("came", "expected"), [("19.8", 0), ("10", 1)])
+def test_short_row_that_names_nobody_is_held_to_the_same_tolerance(ledger: Ledger, came: str, expected: int) -> None:
+    user = ledger.user("active", "pro")
+    payment = short_by_both(ledger, None, ledger.plan(), came)
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE recon.provider_transactions SET user_ref = %s, payment_ref = %s", (str(user), str(payment))
+        )
+    assert len(found(ledger)) == expected

@@ -131,11 +131,33 @@ running AS (
                 AND d.status = 'won'
                 AND d.created_at <= cast(:as_of AS timestamptz)
                 AND d.vanished_at IS NULL
+        )
+        + (
+            -- Some name the charge alone.
+            SELECT count(*)
+            FROM recon.stripe_disputes AS d
+            WHERE
+                v.provider = 'stripe'
+                AND d.account = v.evidence_account
+                AND d.payment_intent_id IS NULL
+                AND d.charge_id = coalesce(
+                    (
+                        SELECT i.charge_id
+                        FROM recon.stripe_payment_intents AS i
+                        WHERE i.account = v.evidence_account AND i.object_id = v.evidence_ref
+                    ),
+                    v.evidence_ref
+                )
+                AND d.status = 'won'
+                AND d.created_at <= cast(:as_of AS timestamptz)
+                AND d.vanished_at IS NULL
         ) > 0 AS has_won_dispute,
         NOT v.is_returned
         AND (
             v.app_state = 'paid'
             OR v.verdict = 'paid'
+            -- Short by the word of both sides, and within the tolerance.
+            OR (v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE))
             OR (
                 v.is_under_way
                 AND v.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :processing_days

@@ -42,7 +42,8 @@ columns:
 -- A period runs from its payment: an application that adds a renewal paid early to the end of the one before gives
 -- more, and is right as well. slack_hours: a day, because some applications count a month as thirty days, and an hour;
 -- twice that of a quarter, which they count as ninety.
--- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period ends.
+-- Less than the price, paid while another plan's period ran, is the difference to a better plan until that period ends,
+-- where it is no more than the two plans differ by over that period: a year with a coupon is a year.
 -- Paid again before period_share of the period was over is no renewal: a matter of duplicate_payments.
 -- Access that is gone already is a matter of activation_gaps, another tier of wrong_tier.
 WITH suspects AS (
@@ -51,6 +52,7 @@ WITH suspects AS (
         u.user_id,
         u.username,
         u.subscription_tier,
+        u.subscription_updated_at,
         coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at
     FROM recon.app_users AS u
     INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id
@@ -88,8 +90,24 @@ bought AS (
         AND v.plan_id IS NOT NULL
         AND v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
-        -- What went back after as_of had not gone back then.
-        AND (v.is_paid OR (v.verdict = 'returned' AND v.returned_at > cast(:as_of AS timestamptz)))
+        -- What went back after as_of had not gone back then: unless what the user has was changed since, and
+        -- what it was then is not known. A day, for clocks ahead.
+        AND (
+            v.is_paid
+            OR (
+                v.verdict = 'returned'
+                AND v.returned_at > cast(:as_of AS timestamptz)
+                AND coalesce(s.subscription_updated_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY, TRUE)
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM recon.app_subscription_events AS c
+                    WHERE
+                        c.user_id = s.user_id
+                        AND c.created_at > cast(:as_of AS timestamptz)
+                        AND (c.ends_access OR c.new_status IS NOT NULL OR c.new_tier IS NOT NULL)
+                )
+            )
+        )
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),
@@ -172,6 +190,14 @@ WHERE NOT EXISTS (
         AND d.paid_until > s.paid_at
         AND s.amount < s.price
         AND s.currency = s.price_currency
+        AND s.price_a_day IS NOT NULL
+        AND coalesce(
+            CASE
+                WHEN d.price_currency = s.price_currency
+                    THEN s.amount <= (s.price_a_day - d.price_a_day) * d.longest_days * (1 + :tolerance)
+            END,
+            TRUE
+        )
         AND d.paid_until <= s.renewal_at + INTERVAL '1' HOUR * :slack_hours
 )
 AND NOT EXISTS (

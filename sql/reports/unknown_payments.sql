@@ -35,7 +35,8 @@ columns:
 -- may be opened a day before it is paid) to margin_after_hours after it; rows nearer to the edges of what was read are
 -- not judged. An object in test mode, where live accounts are known, is no payment (S11), nor is one that the provider
 -- no longer has. Not judged: references that are no payment's id (subscriptions, invoices, set-ups), attempts that the
--- application gave up itself, and deposits that it still waits for.
+-- application gave up itself, and crypto that it still waits for: a deposit, or the payment that NOWPayments makes of
+-- an invoice only once a coin is chosen, and whose number looks like the invoice's.
 WITH absent AS (
     -- No such object at all. Only covering indexes are read.
     SELECT
@@ -97,7 +98,7 @@ stated AS (
     WHERE
         p.created_at <= cast(:as_of AS timestamptz)
         AND coalesce(m.state, 'unknown') NOT IN ('failed', 'canceled', 'expired')
-        AND (p.provider <> 'okx' OR m.state IN ('paid', 'partially_paid', 'refunded'))
+        AND (p.provider = 'stripe' OR m.state IN ('paid', 'partially_paid', 'refunded'))
 ),
 
 listed AS (

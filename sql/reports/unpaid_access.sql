@@ -92,8 +92,12 @@ payments AS (
         v.*,
         s.renewal_at,
         v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
-        -- Paid by the word of one side at least.
-        v.app_state = 'paid' OR v.verdict = 'paid' AS is_claimed,
+        -- Paid by the word of one side at least, or short by the word of both, within the tolerance.
+        (
+            v.app_state = 'paid'
+            OR v.verdict = 'paid'
+            OR (v.is_paid AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE))
+        ) AS is_claimed,
         v.is_under_way
         AND v.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :processing_days AS is_awaited
     FROM suspects AS s
@@ -164,6 +168,8 @@ explained AS (
         AND p.created_at <= cast(:as_of AS timestamptz)
         AND p.created_at > cast(:as_of AS timestamptz) - INTERVAL '366' DAY
         AND v.is_paid
+        -- As above: paid by the application's word, it is for the sides to settle first.
+        AND (v.app_state = 'paid' OR coalesce(v.came >= v.asked * (1 - :tolerance), TRUE))
         AND (
             v.paid_until IS NULL
             OR v.paid_until > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :grace_days
