@@ -182,7 +182,7 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def join(self, timeout: float = 30) -> None:
         """Wait for the runs that were launched here."""
         end = time.monotonic() + timeout
-        while self._started and time.monotonic() < end:
+        while any(_is_there(one.seen) for one in list(self._started.values())) and time.monotonic() < end:
             time.sleep(0.1)
 
     def _look_after(self, run_id: str, one: _Started) -> None:
@@ -201,11 +201,14 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             self.join(seconds)
             for one in list(self._started.values()):
                 then(one)
-        self.join(5 * LOOK_SECONDS)  # what was killed is reported by the next look
+        end = time.monotonic() + 5 * LOOK_SECONDS
+        while self._started and time.monotonic() < end:  # the next look reports what was killed
+            time.sleep(0.1)
 
     def _watch(self) -> None:
         """While runs are under way: end those that are to be canceled, say so of those whose process died."""
-        while True:
+        held = self._instance  # the launcher itself knows it weakly; it is needed as long as there are runs
+        while held is not None:
             time.sleep(LOOK_SECONDS)
             with self._lock:
                 under_way = dict(self._started)
