@@ -8,6 +8,7 @@ reports that are there when it starts.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import multiprocessing
@@ -18,7 +19,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
 from typing import Any, Self
 
 import psutil
@@ -40,15 +40,43 @@ LOADED = [
 LAUNCHER_TAG = "payments_pipeline/launcher"
 BEGUN = re.compile(r"Started process for run \(pid: (\d+)\)")
 LOOK_SECONDS = 1.0
+# A run that is over for Dagster (its time was up, say) while its process goes on: told to end, then killed.
+TEARDOWN_SECONDS = 10.0
+KILL_SECONDS = 40.0
+# A daemon that stops waits so long for its runs, tells them to end, and kills what has not ended so much later.
+STOP_SECONDS = 45.0
+STOP_KILL_SECONDS = 25.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Started:
-    """A run's process, and what asks it to end."""
+    """A run's process. Asked by signal: an event shared with a process that hangs would block who sets it."""
 
-    process: BaseProcess
-    end: Event
+    process: BaseProcess | None
+    """As its fork server tells of it; None where a launcher before this one started it."""
+    seen: psutil.Process | None
+    """As the operating system tells of it, which knows better once the fork server has died."""
+    asked: bool = False
+    closed: float | None = None
+    """Since when (monotonic seconds) the run is over for Dagster."""
+
+    def lives(self) -> bool:
+        """Whether it is there."""
+        return (self.process is not None and self.process.is_alive()) or _is_there(self.seen)
+
+    def ask(self) -> None:
+        """Interrupt it, once: Dagster takes SIGTERM for an interrupt and ends the run's steps."""
+        if not self.asked and self.seen is not None:
+            self.asked = True
+            with contextlib.suppress(psutil.Error):
+                self.seen.terminate()
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        if self.seen is not None:
+            with contextlib.suppress(psutil.Error):
+                self.seen.kill()
 
 
 class _Unheard:
@@ -68,6 +96,7 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self._started: dict[str, _Started] = {}
         self._lock = threading.Lock()
         self._watching = False
+        self._stops = False
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
@@ -99,23 +128,24 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         method: Any = multiprocessing.get_context(METHOD)
         if METHOD == "forkserver":
             method.set_forkserver_preload(LOADED)
-        end = method.Event()
         job = recon_job_from_origin(run.job_code_origin)
         self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: _name_of(None)})
-        process = method.Process(target=execute, args=(serialize_value(asked), job, end), name=f"run {run.run_id}")
+        process = method.Process(target=execute, args=(serialize_value(asked), job), name=f"run {run.run_id}")
         process.start()
-        with self._lock:
-            self._started[run.run_id] = _Started(process, end)
-            if not self._watching:
-                self._watching = True
-                threading.Thread(target=self._watch, name="runs", daemon=True).start()
+        self._look_after(run.run_id, _Started(process, _found(process.pid)))
 
     def terminate(self, run_id: str) -> bool:
-        """Ask a run to end, from whichever process: whoever launched it sees that it is to be canceled."""
+        """Ask a run to end, from whichever process: its launcher, if that is there, sees that it is to be canceled."""
         run = self._instance.get_run_by_id(run_id) if self.has_instance else None
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
+        with self._lock:
+            one = self._started.get(run_id)
+        if one is None and _launcher_is_gone(run):
+            one = _Started(None, self._process_of(run))
+        if one is not None:
+            one.ask()  # now: who asks may close the run right after
         return True
 
     @property
@@ -124,28 +154,61 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether somebody looks after the run, or its process lives; on another machine both are taken for granted."""
-        launcher = run.tags.get(LAUNCHER_TAG, "")
-        host, _, rest = launcher.partition(" ")
-        if not launcher or host != socket.gethostname():
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "launched on another machine")
-        if launcher == _name_of(int(rest.partition(" ")[0])):
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "its launcher looks after it")
+        """Whether the run's process is looked after; one whose launcher is gone is taken over, or reported as gone.
+
+        On another machine both are taken for granted.
+        """
+        if not _launcher_is_gone(run):
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "its launcher looks after it, or is on another machine")
+        process = self._process_of(run)
+        if process is None:
+            return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
+        with self._lock:
+            known = run.run_id in self._started
+        if not known:
+            self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: _name_of(None)})
+            self._look_after(run.run_id, _Started(None, process))
+        return CheckRunHealthResult(WorkerStatus.RUNNING, "its launcher is gone, its process is not")
+
+    def _process_of(self, run: DagsterRun) -> psutil.Process | None:
+        """The run's process on this machine, as its events name it, if it is there."""
         for entry in self._instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT):
             begun = BEGUN.search(entry.user_message or (entry.dagster_event and entry.dagster_event.message) or "")
-            if begun and _lives(int(begun[1]), entry.timestamp):
-                return CheckRunHealthResult(WorkerStatus.RUNNING, "its launcher is gone, its process is not")
-        return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
+            process = _found(int(begun[1])) if begun else None
+            if process is not None and process.create_time() <= entry.timestamp and _is_there(process):
+                return process
+        return None
 
-    def join(self, timeout: int = 30) -> None:
+    def join(self, timeout: float = 30) -> None:
         """Wait for the runs that were launched here."""
         end = time.monotonic() + timeout
-        for one in list(self._started.values()):
-            one.process.join(max(0.0, end - time.monotonic()))
+        while any(_is_there(one.seen) for one in list(self._started.values())) and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def _look_after(self, run_id: str, one: _Started) -> None:
+        with self._lock:
+            self._started[run_id] = one
+            if not self._stops:
+                self._stops = True
+                atexit.register(self._stop)  # comes before multiprocessing's own, which waits without end
+            if not self._watching:
+                self._watching = True
+                threading.Thread(target=self._watch, name="runs", daemon=True).start()
+
+    def _stop(self) -> None:
+        """As this process ends: wait for its runs, but not for ever."""
+        for seconds, then in ((STOP_SECONDS, _Started.ask), (STOP_KILL_SECONDS, _Started.kill)):
+            self.join(seconds)
+            for one in list(self._started.values()):
+                then(one)
+        end = time.monotonic() + 5 * LOOK_SECONDS
+        while self._started and time.monotonic() < end:  # the next look reports what was killed
+            time.sleep(0.1)
 
     def _watch(self) -> None:
         """While runs are under way: end those that are to be canceled, say so of those whose process died."""
-        while True:
+        held = self._instance  # the launcher itself knows it weakly; it is needed as long as there are runs
+        while held is not None:
             time.sleep(LOOK_SECONDS)
             with self._lock:
                 under_way = dict(self._started)
@@ -161,22 +224,43 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
                     _log.warning("run %s could not be looked at", run_id, exc_info=True)
 
     def _over(self, run_id: str, one: _Started) -> bool:
-        over = not one.process.is_alive()
+        """Look at a run; whether its process has ended."""
+        lives = one.lives()
         run = self._instance.get_run_by_id(run_id)
-        if over and run is not None and not run.is_finished:
-            why = get_run_crash_explanation(f"Process of run {run_id}", one.process.exitcode or 0)
-            self._instance.report_engine_event(why, run, cls=type(self))
-            self._instance.report_run_failed(run)
-        elif not over and run is not None and run.status == DagsterRunStatus.CANCELING:
-            one.end.set()
-        return over
+        if not lives:
+            if run is not None and not run.is_finished:
+                self._report_dead(run, one)
+            return True
+        if run is not None and not run.is_finished:
+            if run.status == DagsterRunStatus.CANCELING:
+                one.ask()
+            return False
+        now = time.monotonic()
+        one.closed = one.closed or now
+        # A run that ended by itself needs a moment to clear up; one deleted or canceled by force has none to wait for.
+        by_force = run is None or run.status == DagsterRunStatus.CANCELED
+        if by_force or now - one.closed >= TEARDOWN_SECONDS:
+            one.ask()
+        if now - one.closed >= KILL_SECONDS:
+            _log.warning("process of run %s is killed: the run is over and the process does not end", run_id)
+            one.kill()
+        return False
+
+    def _report_dead(self, run: DagsterRun, one: _Started) -> None:
+        if run.status == DagsterRunStatus.CANCELING:  # before it had begun, or hard
+            self._instance.report_run_canceled(run)
+            return
+        exit_code = (one.process.exitcode if one.process is not None else None) or 0
+        why = get_run_crash_explanation(f"Process of run {run.run_id}", exit_code)
+        self._instance.report_engine_event(why, run, cls=type(self))
+        self._instance.report_run_failed(run)
 
 
-def execute(asked: str, job: ReconstructableJob, end: Event) -> None:
-    """In the run's own process: execute it to its end, or until `end` is set."""
+def execute(asked: str, job: ReconstructableJob) -> None:
+    """In the run's own process: execute it to its end, or until a signal interrupts it."""
     from dagster._grpc.impl import start_run_in_subprocess
 
-    start_run_in_subprocess(asked, job, _Unheard(), end)  # type: ignore[no-untyped-call]
+    start_run_in_subprocess(asked, job, _Unheard(), multiprocessing.Event())  # type: ignore[no-untyped-call]
 
 
 def _name_of(pid: int | None) -> str:
@@ -187,9 +271,21 @@ def _name_of(pid: int | None) -> str:
     return ""
 
 
-def _lives(pid: int, at: float) -> bool:
-    """Whether the process that had this number at that time is there still, and not another of the same number."""
+def _launcher_is_gone(run: DagsterRun) -> bool:
+    """Whether the run was launched on this machine, by a process that is no more."""
+    launcher = run.tags.get(LAUNCHER_TAG, "")
+    host, _, rest = launcher.partition(" ")
+    return bool(launcher) and host == socket.gethostname() and launcher != _name_of(int(rest.partition(" ")[0]))
+
+
+def _found(pid: int | None) -> psutil.Process | None:
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        return bool(process.create_time() <= at and process.status() != psutil.STATUS_ZOMBIE)
+        return psutil.Process(pid) if pid is not None else None
+    return None
+
+
+def _is_there(process: psutil.Process | None) -> bool:
+    """Whether it runs still, and not another of the same number."""
+    with contextlib.suppress(psutil.Error):
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

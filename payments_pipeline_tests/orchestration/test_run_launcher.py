@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +21,7 @@ from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOr
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from payments_pipeline import run_launcher
 from payments_pipeline.run_launcher import LAUNCHER_TAG, WarmRunLauncher
 from payments_pipeline_tests.orchestration.sleepy import naps
 
@@ -69,13 +71,40 @@ def eventually(instance: dg.DagsterInstance, run: dg.DagsterRun, wanted: dg.Dags
     return False
 
 
-def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
-    """Of a run of this process's launcher."""
+def launcher_of(instance: dg.DagsterInstance) -> WarmRunLauncher:
     launcher = instance.run_launcher
     assert isinstance(launcher, WarmRunLauncher)
-    pid = launcher._started[run.run_id].process.pid
-    assert pid is not None
-    return pid
+    return launcher
+
+
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    """Of a run of this process's launcher."""
+    process = launcher_of(instance)._started[run.run_id].process
+    assert process is not None
+    assert process.pid is not None
+    return process.pid
+
+
+def is_gone(pid: int) -> bool:
+    """Within half a minute; what its parent has not fetched yet counts as gone."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def without_its_launcher(instance: dg.DagsterInstance, run: dg.DagsterRun) -> WarmRunLauncher:
+    """The launcher of a daemon that comes after one that died, and what that left behind."""
+    now = instance.get_run_by_id(run.run_id)
+    assert now is not None
+    gone = now.tags[LAUNCHER_TAG].rpartition(" ")[0] + " 1.00"  # the same number, of a process of long ago
+    instance.add_run_tags(run.run_id, {LAUNCHER_TAG: gone})
+    del launcher_of(instance)._started[run.run_id]
+    after = WarmRunLauncher()
+    after.register_instance(instance)
+    return after
 
 
 def test_runs_end_well_are_canceled_and_do_not_hang_when_their_process_dies(instance: dg.DagsterInstance) -> None:
@@ -111,3 +140,68 @@ def test_a_run_whose_launcher_died_counts_as_alive_only_while_its_process_does(i
     assert health() is WorkerStatus.FAILED
     instance.add_run_tags(run.run_id, {LAUNCHER_TAG: "elsewhere 1 1.00"})
     assert health() is WorkerStatus.RUNNING
+
+
+def test_a_run_that_dagster_has_closed_is_ended_and_killed_if_it_hangs(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_launcher, "TEARDOWN_SECONDS", 0.5)
+    monkeypatch.setattr(run_launcher, "KILL_SECONDS", 4.0)
+    failed, timed_out, forced, deleted, hung = runs = [launched(instance, 300) for _ in range(5)]
+    assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
+    pids = [process_of(instance, run) for run in runs]
+    os.kill(pids[-1], signal.SIGSTOP)  # hears nothing
+    instance.report_run_failed(failed)
+    assert instance.run_launcher.terminate(timed_out.run_id)
+    instance.report_run_failed(timed_out)  # at once, as run monitoring does with a run whose time is up
+    instance.report_run_canceling(forced)
+    instance.report_run_canceled(forced)  # at once, as the UI does when it is to be by force
+    instance.delete_run(deleted.run_id)
+    instance.report_run_canceled(hung)
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_the_next_daemon_ends_and_looks_after_runs_that_outlived_theirs(instance: dg.DagsterInstance) -> None:
+    canceled, taken_over, dies = runs = [launched(instance, 300) for _ in range(3)]
+    assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
+    pids = [process_of(instance, run) for run in runs]
+    after = [without_its_launcher(instance, run) for run in runs][-1]
+    assert after.terminate(canceled.run_id)
+    assert eventually(instance, canceled, dg.DagsterRunStatus.CANCELED)
+    for run in (taken_over, dies):
+        now = instance.get_run_by_id(run.run_id)
+        assert now is not None
+        assert after.check_run_worker_health(now).status is WorkerStatus.RUNNING
+    os.kill(pids[2], signal.SIGKILL)
+    instance.report_run_canceling(taken_over)
+    assert eventually(instance, dies, dg.DagsterRunStatus.FAILURE)
+    assert eventually(instance, taken_over, dg.DagsterRunStatus.CANCELED)
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_runs_outlive_the_fork_server(instance: dg.DagsterInstance) -> None:
+    ends, stays = launched(instance, 4), launched(instance, 300)
+    assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in (ends, stays))
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGKILL)
+    assert is_gone(server)
+    after = launched(instance, 0)
+    assert eventually(instance, ends, dg.DagsterRunStatus.SUCCESS)
+    assert eventually(instance, after, dg.DagsterRunStatus.SUCCESS)
+    assert eventually(instance, stays, dg.DagsterRunStatus.STARTED)
+    instance.report_run_canceling(stays)
+    assert eventually(instance, stays, dg.DagsterRunStatus.CANCELED)
+
+
+def test_a_process_that_stops_does_not_wait_for_ever_for_runs_that_hang(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_launcher, "STOP_SECONDS", 1.0)
+    monkeypatch.setattr(run_launcher, "STOP_KILL_SECONDS", 4.0)
+    runs = [launched(instance, 300) for _ in range(2)]
+    assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
+    pids = [process_of(instance, run) for run in runs]
+    os.kill(pids[1], signal.SIGSTOP)
+    launcher_of(instance)._stop()
+    assert all(is_gone(pid) for pid in pids)
+    assert all(eventually(instance, run, dg.DagsterRunStatus.FAILURE) for run in runs)  # nobody had canceled them
