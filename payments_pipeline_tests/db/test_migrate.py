@@ -112,12 +112,14 @@ def test_invoices_of_what_is_stored_are_read_from_the_providers_own_words(engine
             connection.exec_driver_sql(f"ALTER TABLE recon.{table} DROP COLUMN invoice_id")
             for number, body in enumerate(bodies[provider]):
                 values = rest.format(id=f"'{number}'")
-                connection.exec_driver_sql(f"INSERT INTO recon.{table} ({columns} {values}")  # noqa: S608
+                connection.exec_driver_sql(f"INSERT INTO recon.{table} ({columns} {values}")
                 kept = {"provider": provider, "resource": resource, "id": str(number), "body": body}
                 connection.execute(
                     text("INSERT INTO recon.raw_json VALUES (:provider, '1', :resource, :id, :body, now())"), kept
                 )
-        connection.exec_driver_sql((sql_root() / "migrations/versions/0024_invoices.sql").read_text().replace("%", "%%"))
+        connection.exec_driver_sql(
+            (sql_root() / "migrations/versions/0024_invoices.sql").read_text().replace("%", "%%")
+        )
         for provider, (table, _, _) in into.items():
             query = f"SELECT invoice_id FROM recon.{table} ORDER BY object_id"  # noqa: S608
             found[provider] = connection.exec_driver_sql(query).scalars().all()

@@ -207,7 +207,7 @@ def test_payment_that_nobody_links_is_another_reports_matter(gateway: Gateway) -
 
 @pytest.mark.parametrize("names", [{"invoice_id": "900"}, {"order_id": "1"}])
 def test_paid_order_that_is_known_by_its_invoice_alone_did_not_run_out_unpaid(
-    gateway: Gateway, names: dict[str, str]
+    gateway: Gateway, names: dict[str, Any]
 ) -> None:
     payment = gateway.order("waiting", "900", expires_at=ago(hours=3))
     assert payment == 1

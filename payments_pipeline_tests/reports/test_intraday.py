@@ -263,7 +263,9 @@ def test_access_given_since_ends_the_gap_in_the_same_table(gap: Ledger) -> None:
     assert identity(gap, "activation_gaps") == before
 
 
-@pytest.mark.parametrize(("said_of", "reference"), [("cs_1", "pi_1"), ("ch_1", "pi_1"), ("cs_1", None), ("pi_1", "cs_2")])
+@pytest.mark.parametrize(
+    ("said_of", "reference"), [("cs_1", "pi_1"), ("ch_1", "pi_1"), ("cs_1", None), ("pi_1", "cs_2")]
+)
 def test_a_webhook_that_names_a_checkout_or_a_charge_alone_is_news_of_its_payer(
     ledger: Ledger, said_of: str, reference: str | None
 ) -> None:
@@ -279,8 +281,8 @@ def test_a_webhook_that_names_a_checkout_or_a_charge_alone_is_news_of_its_payer(
     def touched() -> list[int]:
         with ledger.engine.begin() as connection:
             now = str(connection.execute(text("SELECT pg_current_xact_id()")).scalar_one())
-            last = {"changed_from": now, "last": AS_OF, "as_of": later(minutes=5), "grace": timedelta(minutes=5)}
-            assert collect(connection, **last)
+            grace = timedelta(minutes=5)
+            assert collect(connection, changed_from=now, last=AS_OF, as_of=later(minutes=5), grace=grace)
             return list(connection.execute(text("SELECT user_id FROM pg_temp.touched_users")).scalars())
 
     assert touched() == []

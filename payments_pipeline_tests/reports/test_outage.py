@@ -19,8 +19,8 @@ def test_an_outage_in_which_nobody_was_named_is_told_by_each_gap_and_soon(ledger
             " 'USD', :at, :at, :at FROM public.users",
             "INSERT INTO recon.provider_transactions (provider, account, provider_ref, kind, livemode, state,"
             " raw_status, amount, currency, link_method, provider_created_at, state_changed_at, read_at, paid_at)"
-            " SELECT 'stripe', 'a', 'pi_' || id, 'payment', TRUE, 'paid', 'succeeded', 20, 'USD', 'reference', :at, :at,"
-            " :at, :at FROM public.users",
+            " SELECT 'stripe', 'a', 'pi_' || id, 'payment', TRUE, 'paid', 'succeeded', 20, 'USD', 'reference', :at,"
+            " :at, :at, :at FROM public.users",
             "INSERT INTO recon.stripe_checkout_sessions (account, livemode, object_id, payment_state,"
             " payment_intent_id, created_at, read_at, digest)"
             " SELECT 'a', TRUE, 'cs_' || id, 'complete', 'pi_' || id, :at, :at, 1 FROM public.users",
