@@ -14,6 +14,7 @@ from payments_pipeline.core.states import State
 from payments_pipeline.db import embedded
 from payments_pipeline.db.contract import CONTRACT, missing_columns
 from payments_pipeline.db.migrate import current_revision, require_current, upgrade
+from payments_pipeline.db.sql import sql_root
 from payments_pipeline.errors import SchemaError
 
 
@@ -91,3 +92,35 @@ def test_every_mapped_status_has_a_state_we_know(engine: Engine) -> None:
     with engine.connect() as connection:
         states = set(connection.execute(text("SELECT DISTINCT state FROM recon.state_map")).scalars())
     assert states <= {state.value for state in State}
+
+
+def test_invoices_of_what_is_stored_are_read_from_the_providers_own_words(engine: Engine) -> None:
+    bodies = {
+        "nowpayments": ['{"invoice_id": 900}', '{"invoice_id": null}', r'{"invoice_id": "900", "note": "\u0000"}'],
+        "stripe": ['{"invoice": "in_1"}', '{"invoice": {"id": "in_2"}}', '{"invoice": null}'],
+    }
+    money = "status, price_amount, price_currency) VALUES ('1', TRUE, {id}, now(), now(), 1, '', 1, 'usd')"
+    intent = "status, currency, amount, amount_received, amount_capturable) VALUES ('1', TRUE, {id}, now(), now(), 1,"
+    into = {
+        "nowpayments": ("nowpayments_payments", "payments", money),
+        "stripe": ("stripe_payment_intents", "payment_intents", intent + " '', 'USD', 1, 1, 0)"),
+    }
+    columns = "account, livemode, object_id, created_at, read_at, digest,"
+    found = {}
+    with engine.begin() as connection:
+        for provider, (table, resource, rest) in into.items():
+            connection.exec_driver_sql(f"ALTER TABLE recon.{table} DROP COLUMN invoice_id")
+            for number, body in enumerate(bodies[provider]):
+                values = rest.format(id=f"'{number}'")
+                connection.exec_driver_sql(f"INSERT INTO recon.{table} ({columns} {values}")
+                kept = {"provider": provider, "resource": resource, "id": str(number), "body": body}
+                connection.execute(
+                    text("INSERT INTO recon.raw_json VALUES (:provider, '1', :resource, :id, :body, now())"), kept
+                )
+        connection.exec_driver_sql(
+            (sql_root() / "migrations/versions/0024_invoices.sql").read_text().replace("%", "%%")
+        )
+        for provider, (table, _, _) in into.items():
+            query = f"SELECT invoice_id FROM recon.{table} ORDER BY object_id"  # noqa: S608
+            found[provider] = connection.exec_driver_sql(query).scalars().all()
+    assert found == {"nowpayments": ["900", None, None], "stripe": ["in_1", "in_2", None]}

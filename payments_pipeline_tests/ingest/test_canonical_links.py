@@ -357,6 +357,16 @@ def test_who_knows_the_gateways_invoice_alone_knows_what_pays_for_it(books: Book
     assert books.link("502") == ("reference", "1", "12")
 
 
+def test_a_gateways_invoice_that_was_tried_twice_says_of_neither_row_that_it_was_paid(books: Books) -> None:
+    books.user(1)
+    books.payment(10, 1, payment_method="nowpayments", transaction_id="900", status="expired")
+    books.add("nowpayments_payments", **CRYPTO | {"object_id": "501", "invoice_id": "900", "order_id": None})
+    assert books.link("501") == ("checkout", "1", "10")
+    books.payment(9, 1, payment_method="nowpayments", transaction_id="900")
+    assert books.evidence("501") == ("ambiguous", "invoice=900 (payments 10 and 9)")
+    assert books.link("501") == ("ambiguous", None, None)
+
+
 def test_a_deposit_whose_id_and_hash_name_two_payments_settles_neither(books: Books) -> None:
     books.user(1)
     books.payment(11, 1, payment_method="okx", transaction_id="d1")

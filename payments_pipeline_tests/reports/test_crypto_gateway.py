@@ -203,3 +203,23 @@ def test_order_that_ran_out_unpaid_is_told_unless_the_states_differ(
 def test_payment_that_nobody_links_is_another_reports_matter(gateway: Gateway) -> None:
     gateway.object("partially_paid", "10")
     assert gateway.said() == {}
+
+
+@pytest.mark.parametrize("names", [{"invoice_id": "900"}, {"order_id": "1"}])
+def test_paid_order_that_is_known_by_its_invoice_alone_did_not_run_out_unpaid(
+    gateway: Gateway, names: dict[str, Any]
+) -> None:
+    payment = gateway.order("waiting", "900", expires_at=ago(hours=3))
+    assert payment == 1
+    gateway.object(ref="501", **names)
+    assert gateway.said() == {}
+    assert [row["provider_ref"] for row in gateway.ledger.rows("out_of_sync_payments")] == ["501"]
+
+
+def test_money_for_what_expired_on_both_sides_is_late_once_and_no_agreement(gateway: Gateway) -> None:
+    payment = gateway.order("expired", "900", expires_at=ago(hours=7))
+    gateway.object("expired", "20", ref="501", invoice_id="900")
+    gateway.object("expired", "20", ref="502", invoice_id="900", at=ago(hours=5))
+    row = gateway.only("late_deposits")
+    assert (row["payment_id"], row["provider_ref"], row["amount"]) == (payment, "501", 20)
+    assert [row["payment_id"] for row in gateway.ledger.rows("out_of_sync_payments")] == [payment]

@@ -13,12 +13,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from payments_pipeline.ingest.canonical import refresh_provider_transactions
 from payments_pipeline.reports import IntradayResult, Report, look, materialise, refresh_intraday
+from payments_pipeline.reports.touched import collect
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.reports.ledger import Ledger, ago, shipped
+from payments_pipeline_tests.reports.stripe_rows import intent
 
 TOUCHED = [report for report in shipped().values() if report.intraday == "touched"]
 # What counts time: in rows that nothing touched it stays as it was.
@@ -258,6 +261,46 @@ def test_access_given_since_ends_the_gap_in_the_same_table(gap: Ledger) -> None:
     assert refresh(gap, later(minutes=5))["activation_gaps"].changed == 1
     assert stored(gap, shipped()["activation_gaps"]) == []
     assert identity(gap, "activation_gaps") == before
+
+
+@pytest.mark.parametrize(
+    ("said_of", "reference"), [("cs_1", "pi_1"), ("ch_1", "pi_1"), ("cs_1", None), ("pi_1", "cs_2")]
+)
+def test_a_webhook_that_names_a_checkout_or_a_charge_alone_is_news_of_its_payer(
+    ledger: Ledger, said_of: str, reference: str | None
+) -> None:
+    user = ledger.user(updated_at=ago(days=1))
+    payment = ledger.payment(user, ledger.plan(), "succeeded", transaction_id=reference)
+    ledger.transaction("paid", payment_ref=str(payment), link_method="checkout")
+    intent(ledger, "succeeded", charge_id="ch_1")
+    ledger.add(
+        "recon.stripe_checkout_sessions", account="acct_1", livemode=True, object_id="cs_1", payment_state="complete",
+        payment_intent_id="pi_1", created_at=ago(days=1), read_at=AS_OF, digest=1,
+    )  # fmt: skip
+
+    def touched() -> list[int]:
+        with ledger.engine.begin() as connection:
+            now = str(connection.execute(text("SELECT pg_current_xact_id()")).scalar_one())
+            grace = timedelta(minutes=5)
+            assert collect(connection, changed_from=now, last=AS_OF, as_of=later(minutes=5), grace=grace)
+            return list(connection.execute(text("SELECT user_id FROM pg_temp.touched_users")).scalars())
+
+    assert touched() == []
+    named = Jsonb({"data": {"object": {"id": said_of}}})
+    ledger.webhook(None, "failed", webhook_data=named, created_at=later(minutes=1))
+    assert touched() == [user]
+
+
+def test_a_gap_ends_when_the_applications_own_date_has_passed(ledger: Ledger) -> None:
+    report = shipped()["activation_gaps"]
+    # Of a month that is counted as thirty days, on its last one.
+    bought = AS_OF - timedelta(days=30, hours=2)
+    user = ledger.user(updated_at=ago(days=30), subscription_renewal_date=later(minutes=3))
+    ledger.payment(user, ledger.plan(), "succeeded", bought)
+    ledger.transaction("paid", bought)
+    assert ledger.run("activation_gaps").rows == 1
+    refresh(ledger, later(minutes=5))
+    assert stored(ledger, report) == judged(ledger, report, later(minutes=5)) == []
 
 
 def test_a_hold_that_grows_old_is_seen_by_the_whole_query_in_the_same_table(gap: Ledger) -> None:

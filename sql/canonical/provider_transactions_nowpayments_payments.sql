@@ -1,7 +1,8 @@
 -- NOWPayments payments as provider transactions. A payment that reads "finished" on less than 98 % of what was to be
 -- paid is partially paid, whatever the status says (repeated deposits do, C12), and so is one that expired with money
 -- in it. Linked by the application's reference to it, to its parent or to the invoice it pays, else by an order id, its
--- own or its parent's, that names a payment of the application.
+-- own or its parent's, that names a payment of the application. An invoice that several rows refer to says of none of
+-- them that this paid for it.
 WITH named AS (
     SELECT
         n.account,
@@ -30,6 +31,7 @@ by_reference AS (
         n.object_id,
         n.reference,
         min(k.payment_ref) AS payment_ref,
+        max(k.payment_ref) AS other_payment_ref,
         min(k.user_ref) AS user_ref,
         max(k.user_ref) AS other_user_ref
     FROM named AS n
@@ -60,6 +62,7 @@ claims AS (
             WHEN p.reference IS NOT NULL THEN p.other_user_ref
             ELSE i.other_user_ref
         END AS r_other,
+        CASE WHEN coalesce(r.reference, p.reference) IS NULL THEN i.other_payment_ref END AS i_other,
         coalesce(n.order_id, a.order_id) AS effective_order_id
     FROM pg_temp.due_nowpayments_payments AS n
     LEFT JOIN recon.state_map AS m
@@ -81,7 +84,7 @@ judged AS (
             ELSE c.mapped_state
         END AS state,
         CASE
-            WHEN c.r_user <> c.r_other THEN 'ambiguous'
+            WHEN c.r_user <> c.r_other OR c.r_payment <> c.i_other THEN 'ambiguous'
             -- An invoice may be paid in several tries, each an object of its own.
             WHEN c.reference IS NOT NULL AND c.is_by_invoice THEN 'checkout'
             WHEN c.reference IS NOT NULL THEN 'reference'
@@ -94,6 +97,10 @@ judged AS (
             ELSE ''
         END AS o_words,
         CASE WHEN c.is_by_invoice THEN 'invoice=' ELSE 'reference=' END AS reference_word,
+        CASE
+            WHEN c.r_user <> c.r_other THEN ' (users ' || c.r_user || ' and ' || c.r_other || ')'
+            ELSE ' (payments ' || c.r_payment || ' and ' || c.i_other || ')'
+        END AS several,
         coalesce(c.updated_at, c.created_at) AS state_changed_at
     FROM claims AS c
 )
@@ -130,11 +137,7 @@ SELECT
     END AS payment_ref,
     CASE
         WHEN s.link_method = 'ambiguous'
-            THEN concat_ws(
-                '; ',
-                s.reference_word || s.reference || ' (users ' || s.r_user || ' and ' || s.r_other || ')',
-                s.o_words
-            )
+            THEN concat_ws('; ', s.reference_word || s.reference || s.several, s.o_words)
         WHEN s.reference IS NULL THEN s.o_words
         WHEN s.o_user <> s.r_user
             THEN concat_ws('; ', s.reference_word || s.reference || ' (user ' || s.r_user || ')', s.o_words)

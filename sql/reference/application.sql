@@ -212,12 +212,13 @@ CREATE INDEX IF NOT EXISTS payouts_booking ON public.payouts (booking_id, payee_
 CREATE INDEX IF NOT EXISTS payouts_transfer ON public.payouts (stripe_transfer_id) WHERE stripe_transfer_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS payouts_batch_errors ON public.payouts (paypal_batch_id)
 WHERE paypal_batch_id IS NOT NULL AND error IS NOT NULL;
--- Reports between two nights: who changed lately, whose exception or trial ends, which periods began so long ago that
--- they end now, and what was said of subscriptions.
+-- Reports between two nights: who changed lately, whose exception, trial or paid time ends, which periods began so long
+-- ago that they end now, and what was said of subscriptions.
 CREATE INDEX IF NOT EXISTS users_updated ON public.users (updated_at);
 CREATE INDEX IF NOT EXISTS users_override ON public.users (access_override_until)
 WHERE access_override_until IS NOT NULL;
 CREATE INDEX IF NOT EXISTS users_trial ON public.users (trial_ends_at) WHERE trial_ends_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS users_renewal ON public.users ((coalesce(subscription_renewal_date, payment_due_date)));
 CREATE INDEX IF NOT EXISTS payment_transactions_began
 ON public.payment_transactions ((coalesce(confirmed_at, created_at)));
 CREATE INDEX IF NOT EXISTS subscription_events_created ON public.subscription_events (created_at);

@@ -271,8 +271,16 @@ gaps AS (
 ),
 
 nameless AS (
-    -- Webhooks that went wrong before the inbox knew whose they were: they name the object. Few.
-    SELECT w.*
+    -- Webhooks that went wrong before the inbox knew whose they were: they name the object. Few, but in an outage.
+    SELECT
+        w.webhook_id,
+        w.provider,
+        w.webhook_type,
+        w.object_ref,
+        w.signature_valid,
+        w.processing_status,
+        w.error_message,
+        w.created_at
     FROM recon.app_webhook_logs AS w
     WHERE
         (w.processing_status IN ('received', 'processing', 'failed') OR NOT w.signature_valid)
@@ -283,43 +291,59 @@ nameless AS (
 ),
 
 spoken AS (
-    -- What is said of a checkout or a charge is said of its payment.
+    -- What they speak of. What is said of a checkout or a charge is said of its payment.
     SELECT
-        w.object_ref AS said_of,
-        s.payment_intent_id AS meant
+        w.*,
+        w.object_ref AS meant,
+        FALSE AS is_implied
+    FROM nameless AS w
+    UNION ALL
+    SELECT
+        w.*,
+        s.payment_intent_id AS meant,
+        TRUE AS is_implied
     FROM nameless AS w
     INNER JOIN recon.stripe_checkout_sessions AS s ON w.object_ref = s.object_id
     WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) = 'cs_'
-    UNION
+    UNION ALL
     SELECT
-        w.object_ref AS said_of,
-        i.object_id AS meant
+        w.*,
+        i.object_id AS meant,
+        TRUE AS is_implied
     FROM nameless AS w
     INNER JOIN recon.stripe_payment_intents AS i ON w.object_ref = i.charge_id
     WHERE w.provider = 'stripe' AND substring(w.object_ref, 1, 3) IN ('ch_', 'py_')
 ),
 
-last_words AS (
-    -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
+names AS (
     SELECT
         g.*,
+        g.provider_ref AS known_as,
+        FALSE AS is_evidence
+    FROM gaps AS g
+    UNION ALL
+    SELECT
+        g.*,
+        g.evidence_ref AS known_as,
+        TRUE AS is_evidence
+    FROM gaps AS g
+    WHERE g.evidence_ref IS NOT NULL
+),
+
+words AS (
+    -- What the inbox heard: of the payment, or of its payer since then. Asked for gap by gap.
+    SELECT
+        g.*,
+        g.provider_ref AS known_as,
+        FALSE AS is_evidence,
         w.webhook_id,
+        w.webhook_type,
         w.signature_valid,
         w.processing_status,
         w.error_message,
-        w.created_at AS webhook_at,
-        cast(:as_of AS timestamptz) - g.known_paid_at AS age,
-        CASE
-            WHEN w.signature_valid = FALSE OR w.processing_status IN ('received', 'processing', 'failed') THEN 0
-            ELSE 1
-        END AS rank,
-        row_number() OVER (
-            PARTITION BY g.payer_id, coalesce(w.webhook_type, '')
-            ORDER BY w.created_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
-        ) AS place
+        w.created_at AS webhook_at
     FROM gaps AS g
     LEFT JOIN LATERAL (
-        -- What the inbox heard: of the payment, of its payer since then, or of its object. Asked for gap by gap.
         SELECT p.*
         FROM recon.app_webhook_logs AS p
         WHERE g.payment_id = p.payment_id
@@ -331,16 +355,42 @@ last_words AS (
             AND g.created_at <= u.created_at
             AND u.payment_id IS NULL
             AND u.provider = g.provider
-        UNION ALL
-        SELECT n.*
-        FROM nameless AS n
-        WHERE g.provider = n.provider AND n.object_ref IN (g.provider_ref, g.evidence_ref)
-        UNION ALL
-        SELECT n.*
-        FROM nameless AS n
-        INNER JOIN spoken AS s ON n.object_ref = s.said_of
-        WHERE g.provider = n.provider AND s.meant = g.evidence_ref AND n.object_ref <> coalesce(g.provider_ref, '')
     ) AS w ON w.created_at <= cast(:as_of AS timestamptz)
+    UNION ALL
+    -- And of its object. The planner expects one row on either side, an outage leaves tens of thousands: a full join is
+    -- no nested loop, and stays full as long as a CASE says which rows count.
+    SELECT
+        n.*,
+        s.webhook_id,
+        s.webhook_type,
+        s.signature_valid,
+        s.processing_status,
+        s.error_message,
+        s.created_at AS webhook_at
+    FROM names AS n
+    FULL JOIN spoken AS s ON n.provider = s.provider AND n.known_as = s.meant
+    WHERE
+        CASE
+            WHEN n.payer_id IS NULL OR s.webhook_id IS NULL THEN FALSE
+            WHEN NOT s.is_implied THEN TRUE
+            ELSE n.is_evidence AND s.object_ref <> coalesce(n.provider_ref, '')
+        END
+),
+
+last_words AS (
+    -- The last webhook of each type; a redelivery makes good what went wrong before, another event does not.
+    SELECT
+        w.*,
+        cast(:as_of AS timestamptz) - w.known_paid_at AS age,
+        CASE
+            WHEN w.signature_valid = FALSE OR w.processing_status IN ('received', 'processing', 'failed') THEN 0
+            ELSE 1
+        END AS rank,
+        row_number() OVER (
+            PARTITION BY w.payer_id, coalesce(w.webhook_type, '')
+            ORDER BY w.webhook_at DESC NULLS LAST, w.webhook_id DESC NULLS LAST
+        ) AS place
+    FROM words AS w
 ),
 
 explained AS (

@@ -102,6 +102,23 @@ WHERE
         SELECT 1 FROM recon.provider_transactions AS c
         WHERE l.provider = c.provider AND l.provider_ref = c.parent_ref AND c.amount_received > 0
     )
+    -- Nor for what names it: the application may know its invoice alone, or nothing.
+    AND NOT EXISTS (
+        SELECT 1 FROM recon.provider_transactions AS o
+        WHERE
+            o.payment_ref = l.payment_ref
+            AND o.link_method IN ('metadata', 'checkout')
+            AND o.provider = l.provider
+            AND o.kind = 'payment'
+            AND o.vanished_at IS NULL
+            AND o.provider_created_at <= cast(:as_of AS timestamptz)
+            AND NOT (coalesce(o.amount_received, 0) = 0 AND o.state = 'pending')
+            AND NOT (
+                coalesce(o.amount_received, 0) <= coalesce(o.expected_amount, 0) * :tolerance
+                AND o.state IN ('expired', 'failed', 'canceled')
+                AND NOT l.is_open
+            )
+    )
     AND NOT EXISTS (
         SELECT 1
         FROM recon.deposit_matches AS d

@@ -100,6 +100,38 @@ gateway AS (
         AND t.vanished_at IS NULL
         AND t.amount_received >= t.expected_amount * (1 - :tolerance)
     UNION ALL
+    -- The application knows its invoice alone, or nothing, and the gateway's object names the payment.
+    SELECT
+        p.payment_id,
+        t.provider,
+        t.provider_ref,
+        p.user_id,
+        p.status,
+        m.state AS app_state,
+        t.amount_received AS received,
+        t.received_currency AS coin,
+        p.expires_at,
+        coalesce(t.paid_at, t.state_changed_at) AS came_at
+    FROM recon.app_payments AS p
+    INNER JOIN recon.state_map AS m
+        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
+    INNER JOIN recon.provider_transactions AS t ON t.payment_ref = cast(p.payment_id AS text)
+    WHERE
+        p.provider = 'nowpayments'
+        AND t.provider = 'nowpayments'
+        AND t.kind = 'payment'
+        AND t.link_method IN ('metadata', 'checkout')
+        AND t.parent_ref IS NULL
+        AND t.state IN ('paid', 'partially_paid')
+        AND t.raw_status <> 'wrong_asset_confirmed'
+        AND CASE WHEN m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired') THEN 1 ELSE 0 END = 1
+        AND t.vanished_at IS NULL
+        AND t.amount_received >= t.expected_amount * (1 - :tolerance)
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.provider_transactions AS o
+            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
+        )
+    UNION ALL
     SELECT
         p.payment_id,
         p.provider,
@@ -151,6 +183,14 @@ judged AS (
         g.came_at
     FROM gateway AS g
     WHERE g.app_state IN ('failed', 'canceled', 'expired') OR g.came_at > g.expires_at
+),
+
+chosen AS (
+    -- An invoice may be paid in several tries: the first speaks for the payment.
+    SELECT
+        j.*,
+        row_number() OVER (PARTITION BY j.payment_id ORDER BY j.came_at ASC, j.provider_ref ASC) AS choice
+    FROM judged AS j
 )
 
 SELECT
@@ -171,6 +211,6 @@ SELECT
         ELSE ' came, and the application had given the payment up'
     END
     || '; it says ' || j.status AS reason
-FROM judged AS j
+FROM chosen AS j
 LEFT JOIN recon.app_users AS u ON j.user_id = u.user_id
-WHERE j.came_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes
+WHERE j.choice = 1 AND j.came_at <= cast(:as_of AS timestamptz) - INTERVAL '1' MINUTE * :grace_minutes

@@ -382,9 +382,14 @@ compared AS (
             ),
             FALSE
         ) AS is_another_matter,
-        -- The application took the provider's own word over, e.g. a gateway's "confirmed".
-        coalesce(t.state IN ('pending', 'processing', 'partially_paid') AND lower(t.raw_status) = p.status, FALSE)
-            AS is_same_word,
+        -- The application took the provider's own word over, e.g. a gateway's "confirmed". What it gave up along with
+        -- the provider, and money came for, is not the same.
+        coalesce(
+            t.state IN ('pending', 'processing', 'partially_paid')
+            AND lower(t.raw_status) = p.status
+            AND NOT (t.state = 'partially_paid' AND m.state IN ('failed', 'canceled', 'expired')),
+            FALSE
+        ) AS is_same_word,
         -- Short here, and in repeated deposits there: crypto_underpaid judges it.
         coalesce(m.state = 'partially_paid' AND r.amount > 0, FALSE) AS is_short_in_parts,
         -- Of several objects that name one payment one stands for it, as in recon.payment_verdicts.
