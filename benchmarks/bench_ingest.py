@@ -153,9 +153,6 @@ def loads(
         name = "raw" if keep_raw else "columns"
         again = "unchanged rows again, against their first load, "
 
-        def held(label: str, keep: bool = keep_raw) -> bool:
-            return keep and label == "load_path"
-
         def from_memory(keep: bool = keep_raw) -> object:
             return ours.load(engine, remembered, account, slice_of, keep_raw=keep, ranges=max(1, round(64 * share)))
 
@@ -178,8 +175,8 @@ def loads(
                     "for information",
                 ),
                 measure(
-                    f"reload_{name}_{label}", reloaded, loaded, target=5.0 if held(label) else 0.0,
-                    what=f"{again}{kind}, {size}{'' if held(label) else '; for information'}",
+                    f"reload_{name}_{label}", reloaded, loaded, target=5.0 if label == "load_path" else 0.0,
+                    what=f"{again}{kind}, {size}{'' if label == 'load_path' else '; for information'}",
                 ),
             ]  # fmt: skip
             if label == "end_to_end":
@@ -202,10 +199,7 @@ def ready(
     )
     name, kind = ("raw", "with raw JSON") if keep_raw else ("columns", "without raw JSON")
     what = f"first load {kind} of {len(rows)} rows that are ready in memory, against psycopg's COPY of the same rows"
-    target = round(1 / 1.3, 2) if keep_raw else 0.0
-    return measure(
-        f"first_load_{name}_rows", loaded, copied, target=target, what=f"{what}{'' if target else '; for information'}"
-    )
+    return measure(f"first_load_{name}_rows", loaded, copied, target=round(1 / 1.3, 2), what=what)
 
 
 def memory(url: str, base: str) -> list[Measure]:

@@ -19,15 +19,21 @@ from types import ModuleType
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import requests
 
+from payments_pipeline.db import embedded
 from payments_pipeline.dev import LOOPBACK
 from payments_pipeline_tests.terminal import Typed
 from payments_pipeline_tests.test_demo import CLEAN, command
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"
+DUE_AGAIN = """
+    UPDATE recon.notifications SET state = 'pending', attempts = 0, next_attempt_at = now()
+    WHERE notification_id = (SELECT min(notification_id) FROM recon.notifications WHERE state = 'sent')
+"""
 ASSETS = "{ assetNodes { groupName description assetMaterializations(limit: 1) { runId } } }"
 
 
@@ -54,6 +60,12 @@ def served(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def database_of(home: Path) -> str:
+    """The database that `dev` works in, on the server it started."""
+    url = embedded.server_url(home / ".payments", "sandbox").set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
 
 
 def daemon(process: subprocess.Popen[bytes]) -> psutil.Process:
@@ -88,8 +100,11 @@ def test_the_ui_shows_a_reconciled_world_and_the_sensors_act(
         return {run["jobName"] for run in ask(port, RUNS)["runsOrError"]["results"] if run["status"] == "SUCCESS"}
 
     assert eventually(lambda: {"nightly_reconciliation", "repair_findings"} <= done(), 300)
-    # The runs that find also tell: the sensor of alerts may have nothing left to deliver.
     assert eventually(lambda: "Discord: " in (home / "log").read_text(encoding="utf-8", errors="replace"), 60)
+    # The runs that find also tell. Something is due once more, so that there is work for the sensor of alerts.
+    with psycopg.connect(database_of(home)) as connection:
+        connection.execute(DUE_AGAIN)
+    assert eventually(lambda: "deliver_alerts" in done(), 180)
     nodes = ask(port, ASSETS)["assetNodes"]
     assert {node["groupName"] for node in nodes} == {
         "providers",
