@@ -26,10 +26,14 @@ from payments_pipeline.db.engine import engine_for
 from payments_pipeline.db.migrate import upgrade
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from payments_pipeline_tests.terminal import Typed
 
 AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
+SERVER = "PAYMENTS_TEST_SERVER"  # where the server of the run is in which a test starts another pytest
 LONG = [
     "test_dev.py",
     "test_demo.py",
@@ -38,6 +42,7 @@ LONG = [
     "test_snapshot_assets.py",
     "test_package.py",
 ]
+TOWN = "payments_pipeline_tests/duty/"  # one town for all of its files
 MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
 MEMORY_NEEDED = 6 * 2**30
 
@@ -55,6 +60,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """A file stays with one worker, and so do the files that ask one town: it would be built once for each worker."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOWN if nodeid.startswith(TOWN) else super()._split_scope(nodeid)
+
+    return Together(config, log)
+
+
 def _scratch() -> Path:
     """Where what is thrown away is written."""
     roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
@@ -64,6 +81,8 @@ def _scratch() -> Path:
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """PAYMENTS_HOME of `server`, for commands that make databases of their own there."""
+    if SERVER in os.environ:
+        return Path(os.environ[SERVER])
     own = tmp_path_factory.getbasetemp()
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "server"
 

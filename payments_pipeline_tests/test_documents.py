@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from payments_pipeline_tests.conftest import SERVER
 from payments_pipeline_tests.test_demo import CLEAN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,8 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
     assert lost == []
 
 
-def test_the_tutorial_gives_a_report_that_runs_and_a_test_that_passes(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("server")
+def test_the_tutorial_gives_a_report_that_runs_and_a_test_that_passes(tmp_path: Path, server_home: Path) -> None:
     for part in ("payments_pipeline", "payments_pipeline_tests", "sql", "docs", "benchmarks"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "pictures"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -46,7 +48,7 @@ def test_the_tutorial_gives_a_report_that_runs_and_a_test_that_passes(tmp_path: 
     for file, text in blocks:
         (tmp_path / file).write_text(text, encoding="utf-8")
     words = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-o", "addopts=", "-q", blocks[1][0]]
-    environment = {**CLEAN, "PYTHONPATH": str(tmp_path)}
+    environment = {**CLEAN, "PYTHONPATH": str(tmp_path), SERVER: str(server_home)}
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout

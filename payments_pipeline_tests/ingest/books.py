@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine, MetaData, Table, text
 
 from payments_pipeline.ingest.canonical import CanonicalResult, refresh_provider_transactions
+from payments_pipeline_tests.emptying import emptied
 
 AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 CREATED = AS_OF - timedelta(days=2)
@@ -52,6 +54,12 @@ FILLED = (
 )
 
 
+@cache
+def _table(engine: Engine, name: str, schema: str) -> Table:
+    """Asking the database for a table's columns takes longer than writing a row."""
+    return Table(name, MetaData(), schema=schema, autoload_with=engine)
+
+
 class Books:
     """Puts rows in and reads canonical ones out."""
 
@@ -69,7 +77,7 @@ class Books:
     def replace(self, table: str, **values: Any) -> None:
         """The object in a new reading, whether there was one or not."""
         with self.engine.begin() as connection:
-            found = Table(table, MetaData(), schema="recon", autoload_with=connection)
+            found = _table(self.engine, table, "recon")
             connection.execute(found.delete().where(found.c.object_id == values["object_id"]))
             connection.execute(found.insert(), values)
 
@@ -78,7 +86,7 @@ class Books:
 
     def add(self, table: str, schema: str = "recon", **values: Any) -> None:
         with self.engine.begin() as connection:
-            connection.execute(Table(table, MetaData(), schema=schema, autoload_with=connection).insert(), values)
+            connection.execute(_table(self.engine, table, schema).insert(), values)
 
     def user(self, number: int, customer: str | None = None) -> None:
         self.add(
@@ -105,4 +113,4 @@ class Books:
 
     def empty(self) -> None:
         with self.engine.begin() as connection:
-            connection.exec_driver_sql(f"TRUNCATE {FILLED} RESTART IDENTITY CASCADE")
+            emptied(connection, FILLED.split(", "))

@@ -11,6 +11,7 @@ from psycopg import sql
 from sqlalchemy import URL, Engine, create_engine, event
 
 from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.emptying import emptied
 
 FILLED = (
     "recon.coverage, recon.watermarks, recon.feed_events, recon.backfills, recon.rejected_objects, recon.raw_json, "
@@ -43,4 +44,4 @@ def shared_engine(server: URL) -> Iterator[Engine]:
 def engine(shared_engine: Engine) -> Iterator[Engine]:
     yield shared_engine
     with shared_engine.begin() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {FILLED} RESTART IDENTITY CASCADE")
+        emptied(connection, FILLED.split(", "))

@@ -20,6 +20,7 @@ from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline.sandbox.stripe_life import StripeLife
+from payments_pipeline_tests.emptying import emptied
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 MONTH = Window(NOW - timedelta(days=30), NOW)
@@ -52,7 +53,7 @@ def fill(sandbox: Sandbox) -> None:
 def empty(engine: Engine) -> None:
     """Nothing was ever read."""
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {TABLES} CASCADE")
+        emptied(connection, TABLES.split(", "))
 
 
 def pay(life: StripeLife, at: datetime) -> str:

@@ -35,6 +35,7 @@ from payments_pipeline.providers.stripe import StripeProvider
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.emptying import emptied
 from payments_pipeline_tests.ingest.history_crypto import NowPaymentsWorld, OkxWorld
 from payments_pipeline_tests.ingest.history_judge import Judge
 from payments_pipeline_tests.ingest.history_log import World
@@ -163,7 +164,7 @@ class History:
     def __init__(self, scene: Stage, number: int, world: World, connect: Callable[[Clock], Provider]) -> None:
         if number % EMPTY_EVERY == 0:
             with scene.engine.begin() as connection:
-                connection.exec_driver_sql(f"TRUNCATE {RAW} RESTART IDENTITY CASCADE")
+                emptied(connection, RAW.split(", "))
         self.world = world
         scene.sandbox.load(world.state)
         self.runs = Runs(scene.engine, scene.sandbox, world, connect, scene.cut_connections)

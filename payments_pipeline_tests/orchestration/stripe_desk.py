@@ -15,12 +15,11 @@ import dagster as dg
 from sqlalchemy import Engine, text
 
 from payments_pipeline.config import Settings, load_settings
-from payments_pipeline.definitions import build_defs
-from payments_pipeline.resources import default_resources
 from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
 from payments_pipeline.sandbox.stripe_life import StripeLife
+from payments_pipeline_tests.orchestration.defined import executed
 
 # Ahead of every wall clock, so that the feed's reach is counted from here.
 NOW = datetime(2035, 1, 15, 12, 0, tzinfo=UTC)
@@ -45,9 +44,7 @@ class Desk:
         return str(self.life.succeed(self.life.create_intent(at=at)["id"], at=at)["id"])
 
     def run(self, job: str, config: Any = None, **more: Any) -> dg.ExecuteInProcessResult:
-        definitions = build_defs(default_resources(self.settings, self.now))
-        definition = definitions.resolve_job_def(job)
-        return definition.execute_in_process(instance=self.instance, run_config=config, raise_on_error=False, **more)
+        return executed(job, self.settings, self.instance, self.now, config, **more)
 
     def all(self, statement: str, **values: Any) -> list[Any]:
         with self.engine.connect() as connection:

@@ -13,6 +13,7 @@ from payments_pipeline.definitions import build_defs
 from payments_pipeline.house_keeping_jobs import HouseKeepingConfig
 from payments_pipeline.resources import default_resources
 from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.orchestration.defined import executed
 
 OLD, NEW = AS_OF - timedelta(days=200), AS_OF - timedelta(days=2)
 FINDING = text(
@@ -48,8 +49,7 @@ def stored(engine: Engine) -> Engine:
 
 
 def keep_house(settings: Settings, instance: dg.DagsterInstance, config: HouseKeepingConfig) -> dict[str, object]:
-    job = build_defs(default_resources(settings, AS_OF)).resolve_job_def("house_keeping")
-    done = job.execute_in_process(instance=instance, run_config=dg.RunConfig(ops={"drop_old_history": config}))
+    done = executed("house_keeping", settings, instance, AS_OF, dg.RunConfig(ops={"drop_old_history": config}))
     (output,) = [event for event in done.all_events if event.event_type_value == "STEP_OUTPUT"]
     return {name: value.value for name, value in output.step_output_data.metadata.items()}
 
@@ -85,9 +85,8 @@ def test_ended_runs_go_after_their_days_and_those_under_way_never(
     ended = instance.create_run_for_job(_job(), status=dg.DagsterRunStatus.SUCCESS).run_id
     going = instance.create_run_for_job(_job(), status=dg.DagsterRunStatus.STARTED).run_id
     far = settings.model_copy(update={"history_days": 180})
-    job = build_defs(default_resources(far, AS_OF + timedelta(days=400))).resolve_job_def("house_keeping")
     config = dg.RunConfig(ops={"drop_old_history": HouseKeepingConfig(dry_run=False)})
-    assert job.execute_in_process(instance=instance, run_config=config).success
+    assert executed("house_keeping", far, instance, AS_OF + timedelta(days=400), config).success
     assert not instance.has_run(ended)
     assert instance.has_run(going)
 

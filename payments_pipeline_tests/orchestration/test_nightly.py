@@ -26,6 +26,7 @@ from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import World, build_world, write_application
 from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.orchestration.defined import executed
 
 NIGHTLY = "nightly_reconciliation"
 USERS = 60
@@ -97,9 +98,7 @@ def configured(settings: Settings, world: World, faults: FaultPlan) -> Iterator[
 def _run(
     job: str, settings: Settings, instance: dg.DagsterInstance, now: datetime = AS_OF, config: Any = None, **more: Any
 ) -> dg.ExecuteInProcessResult:
-    definitions = build_defs(default_resources(settings, now))
-    definition = definitions.resolve_job_def(job)
-    return definition.execute_in_process(instance=instance, run_config=config, raise_on_error=False, **more)
+    return executed(job, settings, instance, now, config, **more)
 
 
 def _all(engine: Engine, statement: str) -> list[Any]:

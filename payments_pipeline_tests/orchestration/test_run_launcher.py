@@ -33,7 +33,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
     """An instance on disk, because runs are processes of their own."""
     folder = str(tmp_path_factory.mktemp("runs"))
     ours = {"run_launcher": {"module": "payments_pipeline.run_launcher", "class": "WarmRunLauncher"}}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=ours)) as instance:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=ours)) as instance,
+    ):
+        patch.setattr(run_launcher, "LOOK_SECONDS", 0.2)
         yield instance
         instance.run_launcher.join()
 

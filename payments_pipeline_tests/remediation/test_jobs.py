@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import text
 
 from payments_pipeline.action_jobs import CONFIGS, action_op
-from payments_pipeline.definitions import build_defs
 from payments_pipeline.local_instance import in_memory
 from payments_pipeline.remediation import oversight
 from payments_pipeline.remediation.registry import KINDS
 from payments_pipeline.repair_sensors import approved_money_due, approved_repairs_due, repairs_due
 from payments_pipeline.resources import default_resources
 from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.orchestration.defined import executed
 from payments_pipeline_tests.remediation.teller import Teller
 
 
@@ -42,21 +42,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def definitions_of(teller: Teller) -> dg.Definitions:
-    """Built once a test."""
-    if not hasattr(teller, "definitions"):
-        teller.definitions = build_defs(default_resources(teller.settings, AS_OF))  # type: ignore[attr-defined]
-    return teller.definitions  # type: ignore[attr-defined,no-any-return]
-
-
 def run(
     teller: Teller, instance: dg.DagsterInstance, job: str, config: Any = None, **more: Any
 ) -> dg.ExecuteInProcessResult:
-    return (
-        definitions_of(teller)
-        .resolve_job_def(job)
-        .execute_in_process(instance=instance, run_config=config, raise_on_error=False, **more)
-    )
+    return executed(job, teller.settings, instance, AS_OF, config, **more)
 
 
 def one(kind: str, **config: Any) -> dict[str, Any]:

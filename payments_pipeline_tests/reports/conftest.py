@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import URL, Engine, create_engine, event, inspect
+from sqlalchemy import URL, Engine, create_engine, event
 
 from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.emptying import emptied
 from payments_pipeline_tests.reports.ledger import Ledger
 
 # What a report reads or writes, beside the application's own tables.
@@ -21,6 +22,10 @@ _OURS = (
     "stripe_refunds", "stripe_charges", "stripe_checkout_sessions", "rejected_objects",
     "nowpayments_payments", "okx_deposits", "deposit_matches", "deposit_match_payments",
 )  # fmt: skip
+_TABLES = """
+    SELECT schemaname || '.' || quote_ident(tablename) AS name, schemaname = 'reports' AS made
+    FROM pg_catalog.pg_tables WHERE schemaname IN ('public', 'reports')
+"""
 
 
 @pytest.fixture(scope="package")
@@ -40,14 +45,9 @@ def shared_engine(server: URL) -> Iterator[Engine]:
 @pytest.fixture
 def ledger(shared_engine: Engine) -> Iterator[Ledger]:
     yield Ledger(shared_engine)
-    tables = inspect(shared_engine)
-    filled = [
-        *(sql.Identifier("public", table) for table in tables.get_table_names("public")),
-        *(sql.Identifier("recon", table) for table in _OURS),
-    ]
-    made = [sql.Identifier("reports", table) for table in tables.get_table_names("reports")]
     with shared_engine.begin() as connection:
-        truncate = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(filled))
-        connection.exec_driver_sql(truncate.as_string())
-        for table in made:
-            connection.exec_driver_sql(sql.SQL("DROP TABLE {}").format(table).as_string())
+        found = list(connection.exec_driver_sql(_TABLES))
+        emptied(connection, [*(f"recon.{name}" for name in _OURS), *(one.name for one in found if not one.made)])
+        made = ", ".join(one.name for one in found if one.made)
+        if made:
+            connection.exec_driver_sql(f"DROP TABLE {made}")

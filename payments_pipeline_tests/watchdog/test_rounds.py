@@ -19,6 +19,7 @@ from payments_pipeline.json_output import STDOUT
 from payments_pipeline.present_health import show_health
 from payments_pipeline.resources import default_resources
 from payments_pipeline.watch_sensors import night_over, snoozes_over, watchdog_due
+from payments_pipeline_tests.orchestration.defined import executed
 from payments_pipeline_tests.watchdog.conftest import House
 
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
@@ -39,8 +40,7 @@ def _quiet() -> Iterator[None]:
 
 
 def run(house: House, job: str, **more: Any) -> dg.ExecuteInProcessResult:
-    definition = build_defs(default_resources(house.settings)).resolve_job_def(job)
-    return definition.execute_in_process(instance=house.instance, raise_on_error=False, **more)
+    return executed(job, house.settings, house.instance, None, **more)
 
 
 def tick(house: House, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
