@@ -75,6 +75,20 @@ def eventually(instance: dg.DagsterInstance, run: dg.DagsterRun, wanted: dg.Dags
     return False
 
 
+def stopped(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    """Have the run's process hear nothing any more; returns its id.
+
+    While it sleeps: one that is stopped as it writes holds the lock of a database that all the others write to.
+    """
+    end = time.monotonic() + 60
+    while not instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START):
+        assert time.monotonic() < end, "it does not begin"
+        time.sleep(0.1)
+    pid = process_of(instance, run)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
 def launcher_of(instance: dg.DagsterInstance) -> WarmRunLauncher:
     launcher = instance.run_launcher
     assert isinstance(launcher, WarmRunLauncher)
@@ -153,8 +167,7 @@ def test_a_run_that_dagster_has_closed_is_ended_and_killed_if_it_hangs(
     monkeypatch.setattr(run_launcher, "KILL_SECONDS", 4.0)
     failed, timed_out, forced, deleted, hung = runs = [launched(instance, 300) for _ in range(5)]
     assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
-    pids = [process_of(instance, run) for run in runs]
-    os.kill(pids[-1], signal.SIGSTOP)  # hears nothing
+    pids = [*(process_of(instance, run) for run in runs[:-1]), stopped(instance, hung)]
     instance.report_run_failed(failed)
     assert instance.run_launcher.terminate(timed_out.run_id)
     instance.report_run_failed(timed_out)  # at once, as run monitoring does with a run whose time is up
@@ -204,8 +217,7 @@ def test_a_process_that_stops_does_not_wait_for_ever_for_runs_that_hang(
     monkeypatch.setattr(run_launcher, "STOP_KILL_SECONDS", 4.0)
     runs = [launched(instance, 300) for _ in range(2)]
     assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
-    pids = [process_of(instance, run) for run in runs]
-    os.kill(pids[1], signal.SIGSTOP)
+    pids = [process_of(instance, runs[0]), stopped(instance, runs[1])]
     launcher_of(instance)._stop()
     assert all(is_gone(pid) for pid in pids)
     assert all(eventually(instance, run, dg.DagsterRunStatus.FAILURE) for run in runs)  # nobody had canceled them
