@@ -35,13 +35,12 @@ AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
 SERVER = "PAYMENTS_TEST_SERVER"  # where the server of the run is in which a test starts another pytest
 LONG = [
-    "test_dev.py",
-    "test_demo.py",
-    "test_nightly.py",
-    "test_accuracy.py",
-    "test_snapshot_assets.py",
-    "test_package.py",
-]
+    "test_dev.py", "test_demo.py", "test_run_launcher.py", "test_nightly.py", "test_snapshot_assets.py",
+    "test_accuracy.py", "test_rounds.py", "test_doctor.py", "test_jobs.py", "test_ingest_changes.py",
+    "test_same_rule.py", "test_histories.py", "test_plans.py", "test_intraday.py", "test_state_and_money_world.py",
+    "test_holds_and_payouts_world.py", "test_crypto_world.py", "test_package.py", "test_documents.py",
+    "test_json_output.py",
+]  # fmt: skip
 TOWN = "payments_pipeline_tests/duty/"  # one town for all of its files
 MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
 MEMORY_NEEDED = 6 * 2**30
@@ -56,7 +55,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: the two workers then end at about the same time."""
+    """The longest files first: the workers then end at about the same time."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
