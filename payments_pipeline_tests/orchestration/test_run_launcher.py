@@ -20,8 +20,10 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sqlalchemy import URL
 
 from payments_pipeline import run_launcher
+from payments_pipeline.db import embedded
 from payments_pipeline.run_launcher import LAUNCHER_TAG, WarmRunLauncher
 from payments_pipeline_tests.orchestration.sleepy import naps
 
@@ -29,13 +31,18 @@ MODULE = "payments_pipeline_tests.orchestration.sleepy"
 
 
 @pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """An instance on disk, because runs are processes of their own."""
-    folder = str(tmp_path_factory.mktemp("runs"))
-    ours = {"run_launcher": {"module": "payments_pipeline.run_launcher", "class": "WarmRunLauncher"}}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=ours)) as instance:
-        yield instance
-        instance.run_launcher.join()
+def instance(server: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance whose books are in Postgres, because runs are processes of their own."""
+    url = embedded.fresh_database(server, f"test_runs_{os.getpid()}").set(drivername="postgresql+psycopg2")
+    ours = {
+        "run_launcher": {"module": "payments_pipeline.run_launcher", "class": "WarmRunLauncher"},
+        "storage": {"postgres": {"postgres_url": url.render_as_string(hide_password=False)}},
+    }
+    with dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(str(tmp_path_factory.mktemp("runs")), overrides=ours)
+    ) as made:
+        yield made
+        made.run_launcher.join()
 
 
 def launched(instance: dg.DagsterInstance, seconds: float) -> dg.DagsterRun:
