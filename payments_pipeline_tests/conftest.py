@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +46,7 @@ LONG = [
 TOWN = "payments_pipeline_tests/duty/"  # one town for all of its files
 MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
 MEMORY_NEEDED = 6 * 2**30
+LOG_TAIL = 8_000
 
 
 def pytest_configure() -> None:
@@ -115,16 +118,17 @@ def server(server_home: Path) -> Iterator[URL]:
 
 
 @pytest.fixture
-def database(server: URL, request: pytest.FixtureRequest) -> Iterator[URL]:
+def database(server: URL, server_home: Path, request: pytest.FixtureRequest) -> Iterator[URL]:
     """URL of a fresh, migrated, empty database; dropped after the test."""
     name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**10}"
-    with psycopg.connect(_dsn(server), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
-            )
-        )
+    try:
+        _create(server, name)
+    except psycopg.OperationalError as error:
+        # The server went away for a moment. Its own words tell why, and are gone with its folder after the run.
+        log = (server_home / "postgres" / "log").read_text(encoding="utf-8", errors="replace")
+        print(f"{name}: {error}\n{log[-LOG_TAIL:]}", file=sys.__stderr__)
+        time.sleep(5)
+        _create(server, name)
     yield server.set(database=name)
     with psycopg.connect(_dsn(server), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -154,6 +158,16 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     from payments_pipeline_tests.terminal import typed_in
 
     return typed_in(tmp_path, monkeypatch, capsys)
+
+
+def _create(server: URL, name: str) -> None:
+    with psycopg.connect(_dsn(server), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
 
 
 def _dsn(url: URL) -> str:

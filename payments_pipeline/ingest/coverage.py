@@ -34,6 +34,8 @@ class Coverage:
         error: why it is not complete, and what to do.
         missed_by_feed: of a sweep: changes it found that the provider's feed should have told, and had not; None: there
             is no feed, it did not answer, or nobody followed it yet.
+        reach_from: since when the provider's list could tell everything as it was read; None: since ever, or not asked
+            of the store.
         coverage_id: None until stored.
     """
 
@@ -55,6 +57,7 @@ class Coverage:
     started_at: datetime
     finished_at: datetime
     missed_by_feed: int | None = None
+    reach_from: datetime | None = None
     coverage_id: int | None = None
 
 

@@ -19,6 +19,7 @@ from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.rows import Rejection, rejection
 from payments_pipeline.ingest.singly import Answer
 from payments_pipeline.ingest.staging import Stage
+from payments_pipeline.ingest.windows import reach_from
 from payments_pipeline.providers.base import Account, Clock, Window
 
 REJECTIONS_KEPT = 1_000
@@ -39,6 +40,8 @@ class Errand:
     run_id: str | None
     clock: Clock
     started_at: datetime
+    history: timedelta | None = None
+    """How far back the provider's list goes; see `ResourceSpec`."""
 
 
 @dataclass(slots=True)
@@ -130,6 +133,7 @@ def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) 
         run_id=errand.run_id,
         started_at=errand.started_at,
         finished_at=errand.clock(),
+        reach_from=reach_from(errand.started_at, errand.history),
     )
     made = certificates.stored(connection, made)
     if not refused:

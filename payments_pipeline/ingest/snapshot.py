@@ -72,7 +72,9 @@ def snapshot(
     """
     clock = by_provider(provider, clock)
     source = provider.resources[resource]
-    errand = Errand(account, resource, mode, window, as_of, run_id, clock, started_at=clock())
+    errand = Errand(
+        account, resource, mode, window, as_of, run_id, clock, started_at=clock(), history=source.spec.history
+    )
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, digest_of, keep_raw=keep_raw) as (connection, staged):
         alone = newest_certificate(staged, window)

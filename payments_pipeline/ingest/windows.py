@@ -35,8 +35,14 @@ def settled(window: Window, *, now: datetime, history: timedelta | None = None) 
         The window, shortened; empty (start equals end) where nothing is left.
     """
     end = min(window.end, whole_second(now))
-    start = window.start if history is None else max(window.start, now - history + HISTORY_MARGIN)
+    reach = reach_from(now, history)
+    start = window.start if reach is None else max(window.start, reach)
     return Window(start, max(start, end))
+
+
+def reach_from(now: datetime, history: timedelta | None) -> datetime | None:
+    """Since when a list that goes back so far, read from `now` on, can tell everything; None: since ever."""
+    return None if history is None else now - history + HISTORY_MARGIN
 
 
 def split(windows: Sequence[Window], ranges: int, grain: timedelta, *, side_by_side: int = 0) -> list[Window]:

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from payments_pipeline.ingest.coverage import latest
+from payments_pipeline.ingest.sweep import sweep
 from payments_pipeline.providers import stripe_lists
-from payments_pipeline.providers.base import Provider
+from payments_pipeline.providers.base import Provider, Window
 from payments_pipeline.providers.nowpayments import NowPaymentsProvider
 from payments_pipeline.providers.okx import OkxProvider
 from payments_pipeline.providers.stripe import StripeProvider
@@ -149,6 +151,22 @@ def test_a_feed_that_fails_stops_nobody_from_listing(engine: Engine, sandbox: Sa
     sandbox.faults.clear()
     assert all(one.complete for one in bring_up(engine, provider, "payment_intents", now=later))
     assert refunded(engine, late) is True
+
+
+def test_a_feed_whose_first_reading_failed_is_whole_again_at_the_next_though_its_oldest_minute_has_left_it(
+    engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.faults.server_error("stripe", "/v1/events", times=None)
+    for minutes, complete in ((0, False), (1, True)):
+        now = NOW + timedelta(minutes=minutes)
+        provider = StripeProvider(configured(sandbox), lambda now=now: now, sleep=Sleeps())
+        sweep(
+            engine, provider, provider.identify(), "events", Window(NOW - timedelta(days=90), NOW),
+            as_of=NOW, run_id=None, clock=lambda now=now: now,
+        )  # fmt: skip
+        sandbox.faults.clear()
+        with engine.connect() as connection:
+            assert [one.complete for one in latest(connection) if one.resource == "events"] == [complete]
 
 
 def refunded(engine: Engine, intent: str) -> Any:

@@ -126,6 +126,16 @@ def test_old_backfills_do_not_speak_against_what_is_swept_every_night(engine: En
     assert standing(engine) == (True, None)
 
 
+@pytest.mark.parametrize(("mode", "reads"), [("sweep", 60), ("incremental", 60), ("sweep", 89)])
+def test_what_has_left_a_short_list_meanwhile_is_owed_by_nobody(engine: Engine, mode: str, reads: float) -> None:
+    certify(engine, reads - 30, reads, mode=mode, complete=False, reach_from=day(reads - 30))
+    certify(engine, reads - 28, reads, mode=mode, reach_from=day(reads - 29))
+    assert standing(engine) == (False, f"{mode} failed"), "a day of what could still be read was not"
+    certify(engine, reads - 28, reads, mode=mode, reach_from=day(reads - 28))
+    assert standing(engine) == (True, None)
+    assert found(engine, reads - 30, reads) == [window(reads - 30, reads - 28)], "it stays a gap"
+
+
 @pytest.mark.parametrize("livemode", [True, False])
 def test_an_account_read_in_one_mode_is_refused_in_the_other(engine: Engine, livemode: bool) -> None:
     certify(engine, 0, 1, livemode=livemode)

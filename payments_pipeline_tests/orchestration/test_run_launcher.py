@@ -20,8 +20,10 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sqlalchemy import URL
 
 from payments_pipeline import run_launcher
+from payments_pipeline.db import embedded
 from payments_pipeline.run_launcher import LAUNCHER_TAG, WarmRunLauncher
 from payments_pipeline_tests.orchestration.sleepy import naps
 
@@ -29,17 +31,21 @@ MODULE = "payments_pipeline_tests.orchestration.sleepy"
 
 
 @pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """An instance on disk, because runs are processes of their own."""
+def instance(server: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance whose books are in Postgres, because runs are processes of their own."""
+    url = embedded.fresh_database(server, f"test_runs_{os.getpid()}").set(drivername="postgresql+psycopg2")
+    ours = {
+        "run_launcher": {"module": "payments_pipeline.run_launcher", "class": "WarmRunLauncher"},
+        "storage": {"postgres": {"postgres_url": url.render_as_string(hide_password=False)}},
+    }
     folder = str(tmp_path_factory.mktemp("runs"))
-    ours = {"run_launcher": {"module": "payments_pipeline.run_launcher", "class": "WarmRunLauncher"}}
     with (
         pytest.MonkeyPatch.context() as patch,
-        dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=ours)) as instance,
+        dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=ours)) as made,
     ):
         patch.setattr(run_launcher, "LOOK_SECONDS", 0.2)
-        yield instance
-        instance.run_launcher.join()
+        yield made
+        made.run_launcher.join()
 
 
 def launched(instance: dg.DagsterInstance, seconds: float) -> dg.DagsterRun:
@@ -73,20 +79,6 @@ def eventually(instance: dg.DagsterInstance, run: dg.DagsterRun, wanted: dg.Dags
             return True
         time.sleep(0.1)
     return False
-
-
-def stopped(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
-    """Have the run's process hear nothing any more; returns its id.
-
-    While it sleeps: one that is stopped as it writes holds the lock of a database that all the others write to.
-    """
-    end = time.monotonic() + 60
-    while not instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START):
-        assert time.monotonic() < end, "it does not begin"
-        time.sleep(0.1)
-    pid = process_of(instance, run)
-    os.kill(pid, signal.SIGSTOP)
-    return pid
 
 
 def launcher_of(instance: dg.DagsterInstance) -> WarmRunLauncher:
@@ -167,7 +159,8 @@ def test_a_run_that_dagster_has_closed_is_ended_and_killed_if_it_hangs(
     monkeypatch.setattr(run_launcher, "KILL_SECONDS", 4.0)
     failed, timed_out, forced, deleted, hung = runs = [launched(instance, 300) for _ in range(5)]
     assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
-    pids = [*(process_of(instance, run) for run in runs[:-1]), stopped(instance, hung)]
+    pids = [process_of(instance, run) for run in runs]
+    os.kill(pids[-1], signal.SIGSTOP)  # hears nothing
     instance.report_run_failed(failed)
     assert instance.run_launcher.terminate(timed_out.run_id)
     instance.report_run_failed(timed_out)  # at once, as run monitoring does with a run whose time is up
@@ -217,7 +210,8 @@ def test_a_process_that_stops_does_not_wait_for_ever_for_runs_that_hang(
     monkeypatch.setattr(run_launcher, "STOP_KILL_SECONDS", 4.0)
     runs = [launched(instance, 300) for _ in range(2)]
     assert all(eventually(instance, run, dg.DagsterRunStatus.STARTED) for run in runs)
-    pids = [process_of(instance, runs[0]), stopped(instance, runs[1])]
+    pids = [process_of(instance, run) for run in runs]
+    os.kill(pids[1], signal.SIGSTOP)
     launcher_of(instance)._stop()
     assert all(is_gone(pid) for pid in pids)
     assert all(eventually(instance, run, dg.DagsterRunStatus.FAILURE) for run in runs)  # nobody had canceled them
