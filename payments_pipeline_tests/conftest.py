@@ -67,9 +67,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     """A file stays with one worker, and so do the files that ask one town: it would be built once for each worker."""
     from xdist.scheduler import LoadFileScheduling
 
-    class Together(LoadFileScheduling):
+    class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist says nothing of types
         def _split_scope(self, nodeid: str) -> str:
-            return TOWN if nodeid.startswith(TOWN) else super()._split_scope(nodeid)
+            return TOWN if nodeid.startswith(TOWN) else str(super()._split_scope(nodeid))
 
     return Together(config, log)
 
