@@ -24,13 +24,18 @@ _defined: dict[str, dg.Definitions] = {}
 
 
 def executed(
-    job: str, settings: Settings, instance: dg.DagsterInstance, now: datetime | None, config: Any = None, **more: Any
+    job: str,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    now: datetime | None,
+    run_config: Any = None,
+    **more: Any,
 ) -> dg.ExecuteInProcessResult:
     """Run a job to its end, well or not, as the daemon would with these settings.
 
     Args:
         now: as of when; None: the wall clock.
-        config: run configuration.
+        run_config: as Dagster takes it.
         more: for Dagster's own function.
     """
     key = settings.model_dump_json(exclude=_PLACES)
@@ -41,7 +46,7 @@ def executed(
         .resolve_job_def(job)
         .execute_in_process(
             instance=instance,
-            run_config=config,
+            run_config=run_config,
             raise_on_error=False,
             resources=default_resources(settings, now),
             **more,
