@@ -39,6 +39,7 @@ ADDED = {
 }
 # What our own views rest on: they are no assets themselves.
 VIEWS = {
+    "plan_terms": ("app_plans",),
     "payment_verdicts": (
         "app_payments",
         "app_plans",

@@ -18,8 +18,8 @@ from payments_pipeline_tests.reports.ledger import Ledger, shipped
 FRONT = "title: Old users\nseverity: LOW\nkey: [user_id]\n"
 # Tables and views that a report may read: typed columns all, no provider's own words.
 READABLE = (
-    r"app_\w+", "payment_verdicts", "payment_objects", "payment_retries", "live_providers", "provider_transactions",
-    "state_map", "coverage", "covered_windows",
+    r"app_\w+", "plan_terms", "payment_verdicts", "payment_objects", "payment_retries", "live_providers",
+    "provider_transactions", "state_map", "coverage", "covered_windows",
     "known_accounts", "rejected_objects", "deposit_matches", "nowpayments_payments", r"stripe_\w+",
 )  # fmt: skip
 QUERY = "SELECT u.user_id FROM recon.app_users AS u WHERE u.created_at < :as_of"

@@ -59,7 +59,7 @@ WITH suspects AS (
         u.subscription_status IN ('suspended', 'banned', 'blocked', 'deleted', 'closed', 'locked') AS is_barred
     FROM recon.app_users AS u
     INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id
-    LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
+    LEFT JOIN recon.plan_terms AS l ON p.plan_id = l.plan_id
     WHERE
         NOT coalesce(u.has_access, FALSE)
         AND NOT coalesce(u.is_internal, FALSE)
@@ -69,10 +69,8 @@ WITH suspects AS (
         AND (p.plan_id IS NOT NULL OR p.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :planless_days)
         AND (
             p.confirmed_at IS NULL
-            OR lower(l.period) = 'lifetime'
-            OR p.confirmed_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * CASE lower(l.period)
-                WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92 ELSE 366
-            END
+            OR l.is_lifetime
+            OR p.confirmed_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * coalesce(l.longest_days, 366)
         )
 ),
 

@@ -16,7 +16,7 @@ unconfigured: judge
 intraday: touched
 touched:
   by: user
-  relations: [suspects.u]
+  relations: [holders.u]
 params:
   grace_seconds: 120
   tolerance: 0.02
@@ -43,26 +43,37 @@ columns:
 ---*/
 -- Only the newest payment whose period runs counts: a user who bought another plan since is on that. Who has no access
 -- at all is a matter of activation_gaps; who is still on the tier of a payment that was given back, of refunded_access.
-WITH suspects AS (
-    -- Users who lack something that one of their payments may have bought: the others need no further look.
-    SELECT DISTINCT
+WITH holders AS (
+    -- Who has access, in the order of the payments' index, so that the two are merged. The limit is a fence: their tier
+    -- is put in lower case once, not once a payment.
+    SELECT
         u.user_id,
         u.username,
         u.subscription_status,
         u.subscription_tier,
         u.subscription_renewal_date,
         u.subscription_updated_at,
-        u.trial_ends_at
-    FROM recon.app_payments AS p
-    INNER JOIN recon.app_users AS u ON p.user_id = u.user_id
-    LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
+        u.trial_ends_at,
+        lower(u.subscription_tier) AS tier_word
+    FROM recon.app_users AS u
+    WHERE
+        u.has_access
+        AND NOT coalesce(u.is_internal, FALSE)
+        AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
+    ORDER BY u.user_id
+    LIMIT 1000000000000
+),
+
+suspects AS (
+    -- Users who lack something that one of their payments may have bought: the others need no further look.
+    SELECT DISTINCT h.*
+    FROM holders AS h
+    INNER JOIN recon.app_payments AS p ON h.user_id = p.user_id
+    LEFT JOIN recon.plan_terms AS l ON p.plan_id = l.plan_id
     WHERE
         p.plan_id IS NOT NULL
         AND p.booking_id IS NULL
-        AND u.has_access
-        AND NOT coalesce(u.is_internal, FALSE)
-        AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
-        AND (l.plan_id IS NULL OR lower(u.subscription_tier) IS DISTINCT FROM lower(l.tier))
+        AND (l.plan_id IS NULL OR h.tier_word IS DISTINCT FROM l.tier_word)
 ),
 
 bought AS (
