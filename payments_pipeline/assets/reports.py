@@ -43,6 +43,8 @@ VIEWS = {
     "payment_verdicts": (
         "app_payments",
         "app_plans",
+        "app_subscription_events",
+        "app_users",
         "deposit_matches",
         "provider_transactions",
         "stripe_disputes",

@@ -131,6 +131,12 @@ def test_shipped_report_reads_only_contract_and_canonical_tables(name: str) -> N
         assert re.fullmatch(rf"recon\.({'|'.join(READABLE)})", table)
 
 
+def test_what_counted_before_it_went_back_is_said_by_the_verdicts_alone() -> None:
+    tellers = [name for name, report in shipped().items() if re.search(r"returned_at >", report.sql)]
+    readers = [name for name, report in shipped().items() if re.search(r"counts_until >", report.sql)]
+    assert (tellers, readers) == ([], ["activation_gaps", "duplicate_payments", "renewal_gaps", "wrong_tier"])
+
+
 @pytest.mark.parametrize("engine", ["spark", "duckdb"])
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_report_can_be_written_for_other_engines(name: str, engine: str) -> None:

@@ -125,8 +125,8 @@ all_suspects AS (
 
 paid AS (
     -- What of it is paid and still runs. Payments younger than the grace period are being processed: they neither count
-    -- nor hide the one before. What was confirmed after as_of was not confirmed then, what went back since had not:
-    -- unless what the user has was changed since, and what it was then is not known. A day, for clocks ahead.
+    -- nor hide the one before. What was confirmed after as_of was not confirmed then; what went back since counted
+    -- then, as far as is known what the user had.
     SELECT
         v.*,
         s.payer_id,
@@ -144,22 +144,8 @@ paid AS (
         SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = s.payment_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        (
-            v.is_paid
-            OR (
-                v.verdict = 'returned'
-                AND v.returned_at > cast(:as_of AS timestamptz)
-                AND coalesce(s.subscription_updated_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY, TRUE)
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM recon.app_subscription_events AS c
-                    WHERE
-                        c.user_id = s.payer_id
-                        AND c.created_at > cast(:as_of AS timestamptz)
-                        AND (c.ends_access OR c.new_status IS NOT NULL OR c.new_tier IS NOT NULL)
-                )
-            )
-        )
+        v.counts_from <= cast(:as_of AS timestamptz)
+        AND v.counts_until > cast(:as_of AS timestamptz)
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END
         <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds

@@ -53,7 +53,6 @@ WITH holders AS (
         u.user_id,
         u.username,
         u.subscription_tier,
-        u.subscription_updated_at,
         lower(u.subscription_tier) AS tier_word,
         coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at
     FROM recon.app_users AS u
@@ -99,24 +98,9 @@ bought AS (
         v.plan_id IS NOT NULL
         AND v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
-        -- What went back after as_of had not gone back then: unless what the user has was changed since, and
-        -- what it was then is not known. A day, for clocks ahead.
-        AND (
-            v.is_paid
-            OR (
-                v.verdict = 'returned'
-                AND v.returned_at > cast(:as_of AS timestamptz)
-                AND coalesce(s.subscription_updated_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY, TRUE)
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM recon.app_subscription_events AS c
-                    WHERE
-                        c.user_id = s.user_id
-                        AND c.created_at > cast(:as_of AS timestamptz)
-                        AND (c.ends_access OR c.new_status IS NOT NULL OR c.new_tier IS NOT NULL)
-                )
-            )
-        )
+        -- What went back after as_of counted then, as far as is known what the user had.
+        AND v.counts_from <= cast(:as_of AS timestamptz)
+        AND v.counts_until > cast(:as_of AS timestamptz)
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),

@@ -52,7 +52,6 @@ WITH holders AS (
         u.subscription_status,
         u.subscription_tier,
         u.subscription_renewal_date,
-        u.subscription_updated_at,
         u.trial_ends_at,
         lower(u.subscription_tier) AS tier_word
     FROM recon.app_users AS u
@@ -84,24 +83,9 @@ bought AS (
         s.subscription_tier,
         s.subscription_renewal_date,
         s.trial_ends_at,
-        -- What went back after as_of had not gone back then: unless what the user has was changed since, and
-        -- what it was then is not known. A day, for clocks ahead.
-        (
-            v.is_paid
-            OR (
-                v.verdict = 'returned'
-                AND v.returned_at > cast(:as_of AS timestamptz)
-                AND coalesce(s.subscription_updated_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY, TRUE)
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM recon.app_subscription_events AS c
-                    WHERE
-                        c.user_id = s.user_id
-                        AND c.created_at > cast(:as_of AS timestamptz)
-                        AND (c.ends_access OR c.new_status IS NOT NULL OR c.new_tier IS NOT NULL)
-                )
-            )
-        )
+        -- What went back after as_of counted then, as far as is known what the user had.
+        v.counts_from <= cast(:as_of AS timestamptz)
+        AND v.counts_until > cast(:as_of AS timestamptz)
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz) AS runs
     FROM suspects AS s
