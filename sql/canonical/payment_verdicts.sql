@@ -391,8 +391,7 @@ worth AS (
             FALSE
         ) AS is_full_price,
         coalesce(j.period, '') IN ('day', 'week', 'month', 'quarter', 'year', 'lifetime') AS is_known_period,
-        -- Until when what was bought runs, by the calendar; null: for ever. Of an unknown period the longest is
-        -- supposed.
+        -- Until when what was bought runs, by the calendar; null: for ever. Unknown periods are the longest.
         CASE j.period
             WHEN 'day' THEN j.paid_at + INTERVAL '1' DAY
             WHEN 'week' THEN j.paid_at + INTERVAL '7' DAY
@@ -401,8 +400,7 @@ worth AS (
             WHEN 'lifetime' THEN NULL
             ELSE j.paid_at + INTERVAL '1' YEAR
         END AS paid_until,
-        -- The same where the application's confirmation alone fixes it, else null: tells without a look at the provider
-        -- which payments have lapsed.
+        -- The same where the application's confirmation alone fixes it, else null.
         CASE j.period
             WHEN 'day' THEN j.confirmed_at + INTERVAL '1' DAY
             WHEN 'week' THEN j.confirmed_at + INTERVAL '7' DAY
@@ -411,8 +409,7 @@ worth AS (
             WHEN 'lifetime' THEN NULL
             ELSE j.confirmed_at + INTERVAL '1' YEAR
         END AS confirmed_until,
-        -- When what was bought may be over for an application that counts thirty days a month, ninety a quarter and
-        -- 365 a year; an hour less.
+        -- The same for an application that counts 30 days a month, 90 a quarter and 365 a year; an hour less.
         CASE j.period
             WHEN 'day' THEN j.paid_at - INTERVAL '1' HOUR
             WHEN 'week' THEN j.paid_at + INTERVAL '6' DAY - INTERVAL '1' HOUR
@@ -421,7 +418,7 @@ worth AS (
             WHEN 'lifetime' THEN NULL
             ELSE j.paid_at + INTERVAL '1' YEAR - INTERVAL '25' HOUR
         END AS shortest_until,
-        -- In days where a month has as many as it can have, for readers who must not speak too early.
+        -- In days, where a month has as many as it can have.
         CASE j.period
             WHEN 'day' THEN 1
             WHEN 'week' THEN 7
@@ -438,10 +435,10 @@ worth AS (
 
 SELECT
     w.*,
-    -- From when until when it counts, both null where it never did. What went back counted before, as far back as is
-    -- known what its payer had: since when that is as it is tells recon.access_since.
+    -- From when until when it counts; null: never. What went back counted before, as far back as is known what its
+    -- payer had (recon.access_since).
     CASE
-        WHEN w.is_paid THEN cast('-infinity' AS timestamptz)
+        WHEN w.is_paid THEN TIMESTAMPTZ '-infinity'
         WHEN w.verdict = 'returned'
             THEN coalesce(
                 (SELECT a.unchanged_since FROM recon.access_since AS a WHERE a.user_id = w.user_id),
@@ -450,9 +447,9 @@ SELECT
                     FROM recon.access_since AS a
                     WHERE w.user_id IS NULL AND cast(a.user_id AS text) = w.evidence_user
                 ),
-                cast('-infinity' AS timestamptz)
+                TIMESTAMPTZ '-infinity'
             )
     END AS counts_from,
-    CASE WHEN w.is_paid THEN cast('infinity' AS timestamptz) WHEN w.verdict = 'returned' THEN w.returned_at END
+    CASE WHEN w.is_paid THEN TIMESTAMPTZ 'infinity' WHEN w.verdict = 'returned' THEN w.returned_at END
         AS counts_until
 FROM worth AS w;
