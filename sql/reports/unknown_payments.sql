@@ -38,7 +38,8 @@ columns:
 -- application gave up itself, and crypto that it still waits for: a deposit, or the payment that NOWPayments makes of
 -- an invoice only once a coin is chosen, and whose number looks like the invoice's.
 WITH absent AS (
-    -- No such object at all. Only covering indexes are read, side by side in their order, as in amount_mismatches.
+    -- No such object at all. Only covering indexes are read, side by side in their order, as in amount_mismatches. As a
+    -- CASE, because then the database expects few and looks the rest up by index.
     SELECT DISTINCT
         p.provider,
         p.provider_ref
@@ -52,7 +53,7 @@ WITH absent AS (
         LIMIT 1000000000000
     ) AS p
     LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
-    WHERE t.provider_ref IS NULL
+    WHERE CASE WHEN t.provider_ref IS NULL THEN 1 ELSE 0 END = 1
 ),
 
 suspects AS (
@@ -118,7 +119,7 @@ stated AS (
 
 listed AS (
     -- Of how many accounts every list over the time in question is complete.
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     LEFT JOIN recon.covered_windows AS w
@@ -129,50 +130,52 @@ listed AS (
             AND s.resource = w.resource
             AND w.covered_from <= s.created_at - INTERVAL '1' HOUR * :margin_before_hours
             AND w.covered_to >= s.created_at + INTERVAL '1' HOUR * :margin_after_hours
-    GROUP BY s.payment_id
+    GROUP BY
+        s.payment_id, s.provider, s.user_id, s.status, s.amount, s.currency, s.created_at, s.reference, s.state,
+        s.resource
     HAVING count(DISTINCT k.account) = count(DISTINCT w.account)
 ),
 
 known_otherwise AS (
     -- Found after all: under its reference or its hash, by a charge or a checkout, or set aside as unreadable.
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     INNER JOIN recon.provider_transactions AS t
         ON k.provider = t.provider AND k.account = t.account AND s.reference = t.provider_ref
     WHERE k.livemode = t.livemode AND t.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.reference = t.tx_hash
     WHERE t.kind = 'deposit' AND t.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.app_payments AS p ON s.payment_id = p.payment_id
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND p.tx_hash = t.tx_hash
     WHERE t.kind = 'deposit' AND t.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     INNER JOIN recon.stripe_charges AS c ON k.account = c.account AND s.reference = c.object_id
     WHERE s.resource = 'charges' AND k.livemode = c.livemode AND c.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     INNER JOIN recon.stripe_checkout_sessions AS c ON k.account = c.account AND s.reference = c.object_id
     WHERE s.resource = 'checkout_sessions' AND k.livemode = c.livemode AND c.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider
     INNER JOIN recon.rejected_objects AS r
         ON k.provider = r.provider AND k.account = r.account AND s.resource = r.resource AND s.reference = r.object_id
     UNION ALL
     -- An invoice's id, say: the provider's own object names the payment, and its id is of another kind.
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.provider_transactions AS t
         ON s.provider = t.provider AND cast(s.payment_id AS text) = t.payment_ref
@@ -184,20 +187,9 @@ known_otherwise AS (
 
 missing AS (
     -- By set, so that no plan asks for each of many whether it is known.
-    SELECT l.payment_id FROM listed AS l
+    SELECT l.* FROM listed AS l
     EXCEPT
-    SELECT o.payment_id FROM known_otherwise AS o
-),
-
-remains AS (
-    -- What there was or is under this reference.
-    SELECT
-        s.payment_id,
-        max(t.vanished_at) AS vanished_at,
-        max(CASE WHEN t.vanished_at IS NULL AND NOT t.livemode THEN t.account END) AS test_account
-    FROM stated AS s
-    INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.reference = t.provider_ref
-    GROUP BY s.payment_id
+    SELECT o.* FROM known_otherwise AS o
 )
 
 SELECT
@@ -216,7 +208,13 @@ SELECT
         WHEN r.vanished_at IS NOT NULL THEN 'the provider no longer has it'
         ELSE 'the provider never had it: all that was made around that time was read'
     END AS reason
-FROM stated AS s
-INNER JOIN missing AS x ON s.payment_id = x.payment_id
-LEFT JOIN remains AS r ON s.payment_id = r.payment_id
+FROM missing AS s
+LEFT JOIN LATERAL (
+    -- What there was or is under this reference.
+    SELECT
+        max(t.vanished_at) AS vanished_at,
+        max(CASE WHEN t.vanished_at IS NULL AND NOT t.livemode THEN t.account END) AS test_account
+    FROM recon.provider_transactions AS t
+    WHERE t.provider = s.provider AND t.provider_ref = s.reference
+) AS r ON TRUE
 LEFT JOIN recon.app_users AS u ON s.user_id = u.user_id
