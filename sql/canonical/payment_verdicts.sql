@@ -363,7 +363,7 @@ worth AS (
         j.has_failed_refund,
         coalesce(j.amount_refunded, 0) AS amount_refunded,
         coalesce(j.is_contested, FALSE) AS is_disputed,
-        -- Neither paid nor given up, by the word of both sides.
+        -- Neither paid nor given up, by both sides.
         (
             j.app_state IN ('processing', 'authorized')
             AND coalesce(j.provider_state, 'processing') IN ('pending', 'processing', 'authorized')
@@ -438,7 +438,7 @@ SELECT
     -- From when until when it counts; null: never. What went back counted before, as far back as is known what its
     -- payer had (recon.access_since).
     CASE
-        WHEN w.is_paid THEN TIMESTAMPTZ '-infinity'
+        WHEN w.is_paid THEN timestamptz '-infinity'
         WHEN w.verdict = 'returned'
             THEN coalesce(
                 (SELECT a.unchanged_since FROM recon.access_since AS a WHERE a.user_id = w.user_id),
@@ -447,9 +447,9 @@ SELECT
                     FROM recon.access_since AS a
                     WHERE w.user_id IS NULL AND cast(a.user_id AS text) = w.evidence_user
                 ),
-                TIMESTAMPTZ '-infinity'
+                timestamptz '-infinity'
             )
     END AS counts_from,
-    CASE WHEN w.is_paid THEN TIMESTAMPTZ 'infinity' WHEN w.verdict = 'returned' THEN w.returned_at END
+    CASE WHEN w.is_paid THEN timestamptz 'infinity' WHEN w.verdict = 'returned' THEN w.returned_at END
         AS counts_until
 FROM worth AS w;

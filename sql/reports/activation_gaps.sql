@@ -235,7 +235,7 @@ history AS (
 gaps AS (
     SELECT k.*
     FROM lacking AS k
-    -- A full join is no nested loop, whatever number the database expects; it stays full as the coalesce hides the gaps.
+    -- A full join is no nested loop, whatever the database expects; it stays full as the coalesce hides the gaps.
     FULL JOIN history AS h ON k.payer_id = h.payer_id
     WHERE
         coalesce(k.payer_id IS NOT NULL, FALSE)
