@@ -133,7 +133,7 @@ def test_shipped_report_reads_only_contract_and_canonical_tables(name: str) -> N
 
 def test_what_counted_before_it_went_back_is_said_by_the_verdicts_alone() -> None:
     tellers = [name for name, report in shipped().items() if re.search(r"returned_at >", report.sql)]
-    readers = [name for name, report in shipped().items() if re.search(r"counts_until >", report.sql)]
+    readers = [name for name, report in shipped().items() if re.search(r"counted_until >", report.sql)]
     assert (tellers, readers) == ([], ["activation_gaps", "duplicate_payments", "renewal_gaps", "wrong_tier"])
 
 

@@ -435,10 +435,9 @@ worth AS (
 
 SELECT
     w.*,
-    -- From when until when it counts; null: never. What went back counted before, as far back as is known what its
-    -- payer had (recon.access_since).
+    -- What went back counted before: until then, from as far back as is known what its payer had
+    -- (recon.access_since). Null of all else.
     CASE
-        WHEN w.is_paid THEN timestamptz '-infinity'
         WHEN w.verdict = 'returned'
             THEN coalesce(
                 (SELECT a.unchanged_since FROM recon.access_since AS a WHERE a.user_id = w.user_id),
@@ -449,7 +448,6 @@ SELECT
                 ),
                 timestamptz '-infinity'
             )
-    END AS counts_from,
-    CASE WHEN w.is_paid THEN timestamptz 'infinity' WHEN w.verdict = 'returned' THEN w.returned_at END
-        AS counts_until
+    END AS counted_from,
+    CASE WHEN w.verdict = 'returned' THEN w.returned_at END AS counted_until
 FROM worth AS w;

@@ -144,8 +144,10 @@ paid AS (
         SELECT * FROM recon.payment_verdicts AS w WHERE w.payment_id = s.payment_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        v.counts_from <= cast(:as_of AS timestamptz)
-        AND v.counts_until > cast(:as_of AS timestamptz)
+        (
+            v.is_paid
+            OR (v.counted_from <= cast(:as_of AS timestamptz) AND v.counted_until > cast(:as_of AS timestamptz))
+        )
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND CASE WHEN v.confirmed_at > cast(:as_of AS timestamptz) THEN v.bought_at ELSE v.paid_at END
         <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds

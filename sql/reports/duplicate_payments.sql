@@ -179,7 +179,7 @@ counting AS (
     WHERE
         j.created_at <= cast(:as_of AS timestamptz)
         -- What went back after as_of had not gone back then.
-        AND j.counts_until > cast(:as_of AS timestamptz)
+        AND (j.is_paid OR j.counted_until > cast(:as_of AS timestamptz))
         AND coalesce(j.came >= j.asked * (1 - :tolerance), TRUE)
         AND j.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),

@@ -99,8 +99,10 @@ bought AS (
         AND v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
         -- What went back after as_of counted then, as far as is known what the user had.
-        AND v.counts_from <= cast(:as_of AS timestamptz)
-        AND v.counts_until > cast(:as_of AS timestamptz)
+        AND (
+            v.is_paid
+            OR (v.counted_from <= cast(:as_of AS timestamptz) AND v.counted_until > cast(:as_of AS timestamptz))
+        )
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),

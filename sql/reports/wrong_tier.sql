@@ -84,8 +84,10 @@ bought AS (
         s.subscription_renewal_date,
         s.trial_ends_at,
         -- What went back after as_of counted then, as far as is known what the user had.
-        v.counts_from <= cast(:as_of AS timestamptz)
-        AND v.counts_until > cast(:as_of AS timestamptz)
+        (
+            v.is_paid
+            OR (v.counted_from <= cast(:as_of AS timestamptz) AND v.counted_until > cast(:as_of AS timestamptz))
+        )
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz) AS runs
     FROM suspects AS s
