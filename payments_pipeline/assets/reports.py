@@ -39,9 +39,12 @@ ADDED = {
 }
 # What our own views rest on: they are no assets themselves.
 VIEWS = {
+    "plan_terms": ("app_plans",),
     "payment_verdicts": (
         "app_payments",
         "app_plans",
+        "app_subscription_events",
+        "app_users",
         "deposit_matches",
         "provider_transactions",
         "stripe_disputes",

@@ -44,7 +44,7 @@ CONTRACT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Views of ours that rest on contract views, or on one before them: re-created in this order, from sql/canonical/.
-DERIVED = ("payment_verdicts", "payment_objects", "payment_retries")
+DERIVED = ("plan_terms", "access_since", "payment_verdicts", "payment_objects", "payment_retries")
 
 
 def apply_contract(connection: Connection, contract_dir: Path | None) -> list[str]:

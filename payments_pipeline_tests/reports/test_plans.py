@@ -26,6 +26,7 @@ from payments_pipeline.reports.materialise import bound_params, bound_query
 from payments_pipeline.reports.scope import scoped
 from payments_pipeline.reports.touched import collect
 from payments_pipeline_tests.conftest import TEMPLATE
+from payments_pipeline_tests.reports.effort import executed, nodes, pages
 from payments_pipeline_tests.reports.ledger import shipped
 
 PLANS = Path(__file__).parent / "plans"
@@ -142,6 +143,33 @@ def test_a_report_reads_large_tables_by_the_indexes_it_did(seeded: Engine, name:
         if not (index in TWINS and TWINS & {*scans(lines)})
     ]
     assert not gone, f"{name} lost {', '.join(gone)}; if that is meant: make plans"
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"),
+    [
+        ("amount_mismatches", {"provider_transactions", "payment_transactions"}),
+        ("unknown_payments", {"provider_transactions", "payment_transactions"}),
+        ("renewal_gaps", {"users", "payment_transactions"}),
+        ("wrong_tier", {"users", "payment_transactions"}),
+    ],
+)
+def test_a_full_compare_reads_two_indexes_side_by_side_and_keeps_neither(
+    seeded: Engine, name: str, sides: set[str]
+) -> None:
+    """Hashed, three million rows do not fit into memory, and what the index has worked out is worked out again."""
+    with seeded.connect() as connection:
+        found = plan(connection, name)
+    merged = [
+        {part["Relation Name"] for part in nodes(join) if part["Node Type"].startswith("Index")}
+        for join in nodes(found)
+        if join["Node Type"] == "Merge Join" and not any(part["Node Type"] == "Sort" for part in nodes(join))
+    ]
+    assert sides in merged
+
+
+def test_words_of_the_application_are_found_without_a_look_at_every_payment(seeded: Engine) -> None:
+    assert pages(executed(seeded, "unmapped_statuses", million().AS_OF)) < 200
 
 
 TICKS = sorted(path.stem for path in (sql_root() / "sensors").glob("*.sql"))

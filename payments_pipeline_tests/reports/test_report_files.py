@@ -18,8 +18,8 @@ from payments_pipeline_tests.reports.ledger import Ledger, shipped
 FRONT = "title: Old users\nseverity: LOW\nkey: [user_id]\n"
 # Tables and views that a report may read: typed columns all, no provider's own words.
 READABLE = (
-    r"app_\w+", "payment_verdicts", "payment_objects", "payment_retries", "live_providers", "provider_transactions",
-    "state_map", "coverage", "covered_windows",
+    r"app_\w+", "plan_terms", "payment_verdicts", "payment_objects", "payment_retries", "live_providers",
+    "provider_transactions", "state_map", "coverage", "covered_windows",
     "known_accounts", "rejected_objects", "deposit_matches", "nowpayments_payments", r"stripe_\w+",
 )  # fmt: skip
 QUERY = "SELECT u.user_id FROM recon.app_users AS u WHERE u.created_at < :as_of"
@@ -129,6 +129,12 @@ def test_shipped_report_is_complete_and_describes_every_column(name: str) -> Non
 def test_shipped_report_reads_only_contract_and_canonical_tables(name: str) -> None:
     for table in shipped()[name].tables:
         assert re.fullmatch(rf"recon\.({'|'.join(READABLE)})", table)
+
+
+def test_what_counted_before_it_went_back_is_said_by_the_verdicts_alone() -> None:
+    tellers = [name for name, report in shipped().items() if re.search(r"returned_at >", report.sql)]
+    readers = [name for name, report in shipped().items() if re.search(r"counted_until >", report.sql)]
+    assert (tellers, readers) == ([], ["activation_gaps", "duplicate_payments", "renewal_gaps", "wrong_tier"])
 
 
 @pytest.mark.parametrize("engine", ["spark", "duckdb"])

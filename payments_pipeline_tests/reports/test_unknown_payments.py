@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from payments_pipeline_tests.conftest import AS_OF
+from payments_pipeline_tests.reports.effort import executed, most_looked_at
 from payments_pipeline_tests.reports.ledger import Ledger, Row, ago
 from payments_pipeline_tests.reports.stripe_rows import charge
 
@@ -241,3 +242,21 @@ def test_thousands_of_short_lists_are_joined_quickly(ledger: Ledger) -> None:
     before = time.perf_counter()
     assert [row["created_at"] for row in unknowns(ledger)] == [ago(days=2), ago(days=5)]
     assert time.perf_counter() - before < 2
+
+
+def test_a_database_of_which_the_provider_knows_nothing_is_no_work_for_each_payment(ledger: Ledger) -> None:
+    """As when the keys of another account were put in."""
+    unknown = 2_000
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO public.payment_transactions (status, payment_method, transaction_id, amount, currency,"
+                " created_at, updated_at) SELECT 'succeeded', 'stripe', 'pi_' || n, 20, 'USD', :at, :at"
+                " FROM generate_series(1, :unknown) AS n"
+            ),
+            {"at": ago(days=10), "unknown": unknown},
+        )
+    listed(ledger, ago(days=90))
+    assert ledger.run("unknown_payments").rows == unknown
+    rows, step = most_looked_at(executed(ledger.engine, "unknown_payments"))
+    assert rows <= 10 * unknown, step

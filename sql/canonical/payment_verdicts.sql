@@ -326,109 +326,128 @@ dated AS (
         -- When the payer paid: the application may have confirmed it days later.
         coalesce(least(j.confirmed_at, j.provider_paid_at), j.created_at) AS bought_at
     FROM judged AS j
+),
+
+worth AS (
+    SELECT
+        j.payment_id,
+        j.user_id,
+        j.plan_id,
+        j.booking_id,
+        j.provider,
+        -- Of a deposit that the application never named, the exchange's id.
+        coalesce(j.provider_ref, CASE WHEN j.evidence_kind = 'deposit' THEN j.evidence_ref END) AS provider_ref,
+        j.status,
+        j.app_state,
+        j.provider_state,
+        j.verdict,
+        j.amount,
+        j.currency,
+        j.created_at,
+        j.confirmed_at,
+        j.paid_at,
+        j.bought_at,
+        j.provider_paid_at,
+        j.evidence_account,
+        j.evidence_ref,
+        j.evidence_user,
+        j.known_plan_id,
+        j.plan_name,
+        j.tier,
+        j.price,
+        j.price_currency,
+        j.period,
+        j.came,
+        j.asked,
+        j.is_his_alone,
+        j.has_failed_refund,
+        coalesce(j.amount_refunded, 0) AS amount_refunded,
+        coalesce(j.is_contested, FALSE) AS is_disputed,
+        -- Neither paid nor given up, by both sides.
+        (
+            j.app_state IN ('processing', 'authorized')
+            AND coalesce(j.provider_state, 'processing') IN ('pending', 'processing', 'authorized')
+            OR coalesce(j.provider_state, '') IN ('processing', 'authorized')
+        ) AS is_under_way,
+        -- Paid: both sides say so, or one does and the other does not contradict. Short by the word of both: readers
+        -- say what they still take for all of it.
+        (j.app_state = 'paid' AND j.verdict IN ('paid', 'silent'))
+        OR (
+            j.app_state = 'partially_paid'
+            AND j.verdict = 'silent'
+            AND j.came IS NOT NULL
+            AND j.asked IS NOT NULL
+            AND j.is_his_alone
+        )
+        OR (j.app_state <> 'refunded' AND j.verdict = 'paid' AND j.is_his_alone) AS is_paid,
+        -- Returned: given back or lost in a dispute, all of it. The provider's word counts before the application's.
+        j.verdict = 'returned' OR (j.app_state = 'refunded' AND j.verdict <> 'paid') AS is_returned,
+        CASE WHEN j.lost_at IS NOT NULL THEN 'lost in a dispute' ELSE 'refunded' END AS returned_how,
+        coalesce(j.lost_at, CASE WHEN j.verdict = 'returned' THEN j.state_changed_at END, j.updated_at) AS returned_at,
+        coalesce(
+            j.app_state = 'paid'
+            OR (j.evidence_amount = j.amount AND j.evidence_currency = j.currency)
+            OR (j.crypto_amount IS NOT NULL AND (j.crypto_currency IS NOT NULL OR j.evidence_kind <> 'deposit')),
+            FALSE
+        ) AS is_full_price,
+        coalesce(j.period, '') IN ('day', 'week', 'month', 'quarter', 'year', 'lifetime') AS is_known_period,
+        -- Until when what was bought runs, by the calendar; null: for ever. Unknown periods are the longest.
+        CASE j.period
+            WHEN 'day' THEN j.paid_at + INTERVAL '1' DAY
+            WHEN 'week' THEN j.paid_at + INTERVAL '7' DAY
+            WHEN 'month' THEN j.paid_at + INTERVAL '1' MONTH
+            WHEN 'quarter' THEN j.paid_at + INTERVAL '3' MONTH
+            WHEN 'lifetime' THEN NULL
+            ELSE j.paid_at + INTERVAL '1' YEAR
+        END AS paid_until,
+        -- The same where the application's confirmation alone fixes it, else null.
+        CASE j.period
+            WHEN 'day' THEN j.confirmed_at + INTERVAL '1' DAY
+            WHEN 'week' THEN j.confirmed_at + INTERVAL '7' DAY
+            WHEN 'month' THEN j.confirmed_at + INTERVAL '1' MONTH
+            WHEN 'quarter' THEN j.confirmed_at + INTERVAL '3' MONTH
+            WHEN 'lifetime' THEN NULL
+            ELSE j.confirmed_at + INTERVAL '1' YEAR
+        END AS confirmed_until,
+        -- The same for an application that counts 30 days a month, 90 a quarter and 365 a year; an hour less.
+        CASE j.period
+            WHEN 'day' THEN j.paid_at - INTERVAL '1' HOUR
+            WHEN 'week' THEN j.paid_at + INTERVAL '6' DAY - INTERVAL '1' HOUR
+            WHEN 'month' THEN j.paid_at + INTERVAL '1' MONTH - INTERVAL '25' HOUR
+            WHEN 'quarter' THEN j.paid_at + INTERVAL '3' MONTH - INTERVAL '49' HOUR
+            WHEN 'lifetime' THEN NULL
+            ELSE j.paid_at + INTERVAL '1' YEAR - INTERVAL '25' HOUR
+        END AS shortest_until,
+        -- In days, where a month has as many as it can have.
+        CASE j.period
+            WHEN 'day' THEN 1
+            WHEN 'week' THEN 7
+            WHEN 'month' THEN 31
+            WHEN 'quarter' THEN 92
+            WHEN 'lifetime' THEN 365000
+            ELSE 366
+        END AS longest_days,
+        j.price / CASE j.period
+            WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 WHEN 'quarter' THEN 91 WHEN 'year' THEN 365
+        END AS price_a_day
+    FROM dated AS j
 )
 
 SELECT
-    j.payment_id,
-    j.user_id,
-    j.plan_id,
-    j.booking_id,
-    j.provider,
-    -- Of a deposit that the application never named, the exchange's id.
-    coalesce(j.provider_ref, CASE WHEN j.evidence_kind = 'deposit' THEN j.evidence_ref END) AS provider_ref,
-    j.status,
-    j.app_state,
-    j.provider_state,
-    j.verdict,
-    j.amount,
-    j.currency,
-    j.created_at,
-    j.confirmed_at,
-    j.paid_at,
-    j.bought_at,
-    j.provider_paid_at,
-    j.evidence_account,
-    j.evidence_ref,
-    j.evidence_user,
-    j.known_plan_id,
-    j.plan_name,
-    j.tier,
-    j.price,
-    j.price_currency,
-    j.period,
-    j.came,
-    j.asked,
-    j.is_his_alone,
-    j.has_failed_refund,
-    coalesce(j.amount_refunded, 0) AS amount_refunded,
-    coalesce(j.is_contested, FALSE) AS is_disputed,
-    -- Neither paid nor given up, by the word of both sides.
-    (
-        j.app_state IN ('processing', 'authorized')
-        AND coalesce(j.provider_state, 'processing') IN ('pending', 'processing', 'authorized')
-        OR coalesce(j.provider_state, '') IN ('processing', 'authorized')
-    ) AS is_under_way,
-    -- Paid: both sides say so, or one does and the other does not contradict. Short by the word of both: readers say
-    -- what they still take for all of it.
-    (j.app_state = 'paid' AND j.verdict IN ('paid', 'silent'))
-    OR (
-        j.app_state = 'partially_paid'
-        AND j.verdict = 'silent'
-        AND j.came IS NOT NULL
-        AND j.asked IS NOT NULL
-        AND j.is_his_alone
-    )
-    OR (j.app_state <> 'refunded' AND j.verdict = 'paid' AND j.is_his_alone) AS is_paid,
-    -- Returned: given back or lost in a dispute, all of it. The provider's word counts before the application's.
-    j.verdict = 'returned' OR (j.app_state = 'refunded' AND j.verdict <> 'paid') AS is_returned,
-    CASE WHEN j.lost_at IS NOT NULL THEN 'lost in a dispute' ELSE 'refunded' END AS returned_how,
-    coalesce(j.lost_at, CASE WHEN j.verdict = 'returned' THEN j.state_changed_at END, j.updated_at) AS returned_at,
-    coalesce(
-        j.app_state = 'paid'
-        OR (j.evidence_amount = j.amount AND j.evidence_currency = j.currency)
-        OR (j.crypto_amount IS NOT NULL AND (j.crypto_currency IS NOT NULL OR j.evidence_kind <> 'deposit')),
-        FALSE
-    ) AS is_full_price,
-    coalesce(j.period, '') IN ('day', 'week', 'month', 'quarter', 'year', 'lifetime') AS is_known_period,
-    -- Until when what was bought runs, by the calendar; null: for ever. Of an unknown period we suppose the longest.
-    CASE j.period
-        WHEN 'day' THEN j.paid_at + INTERVAL '1' DAY
-        WHEN 'week' THEN j.paid_at + INTERVAL '7' DAY
-        WHEN 'month' THEN j.paid_at + INTERVAL '1' MONTH
-        WHEN 'quarter' THEN j.paid_at + INTERVAL '3' MONTH
-        WHEN 'lifetime' THEN NULL
-        ELSE j.paid_at + INTERVAL '1' YEAR
-    END AS paid_until,
-    -- The same where the application's confirmation alone fixes it, else null: tells without a look at the provider
-    -- which payments have lapsed.
-    CASE j.period
-        WHEN 'day' THEN j.confirmed_at + INTERVAL '1' DAY
-        WHEN 'week' THEN j.confirmed_at + INTERVAL '7' DAY
-        WHEN 'month' THEN j.confirmed_at + INTERVAL '1' MONTH
-        WHEN 'quarter' THEN j.confirmed_at + INTERVAL '3' MONTH
-        WHEN 'lifetime' THEN NULL
-        ELSE j.confirmed_at + INTERVAL '1' YEAR
-    END AS confirmed_until,
-    -- When what was bought may be over for an application that counts thirty days a month, ninety a quarter and
-    -- 365 a year; an hour less.
-    CASE j.period
-        WHEN 'day' THEN j.paid_at - INTERVAL '1' HOUR
-        WHEN 'week' THEN j.paid_at + INTERVAL '6' DAY - INTERVAL '1' HOUR
-        WHEN 'month' THEN j.paid_at + INTERVAL '1' MONTH - INTERVAL '25' HOUR
-        WHEN 'quarter' THEN j.paid_at + INTERVAL '3' MONTH - INTERVAL '49' HOUR
-        WHEN 'lifetime' THEN NULL
-        ELSE j.paid_at + INTERVAL '1' YEAR - INTERVAL '25' HOUR
-    END AS shortest_until,
-    -- In days where a month has as many as it can have, for readers who must not speak too early.
-    CASE j.period
-        WHEN 'day' THEN 1
-        WHEN 'week' THEN 7
-        WHEN 'month' THEN 31
-        WHEN 'quarter' THEN 92
-        WHEN 'lifetime' THEN 365000
-        ELSE 366
-    END AS longest_days,
-    j.price / CASE j.period
-        WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 WHEN 'quarter' THEN 91 WHEN 'year' THEN 365
-    END AS price_a_day
-FROM dated AS j;
+    w.*,
+    -- What went back counted before: until then, from as far back as is known what its payer had
+    -- (recon.access_since). Null of all else.
+    CASE
+        WHEN w.verdict = 'returned'
+            THEN coalesce(
+                (SELECT a.unchanged_since FROM recon.access_since AS a WHERE a.user_id = w.user_id),
+                (
+                    SELECT a.unchanged_since
+                    FROM recon.access_since AS a
+                    WHERE w.user_id IS NULL AND cast(a.user_id AS text) = w.evidence_user
+                ),
+                timestamptz '-infinity'
+            )
+    END AS counted_from,
+    CASE WHEN w.verdict = 'returned' THEN w.returned_at END AS counted_until
+FROM worth AS w;

@@ -15,7 +15,7 @@ unconfigured: withhold
 intraday: touched
 touched:
   by: transaction
-  relations: [suspects.t, pairs.o]
+  relations: [suspects.t, suspects.p, pairs.o]
 params:
   grace_seconds: 300
 action: null
@@ -44,12 +44,23 @@ columns:
 -- payment; figures of attempts that both sides gave up, or that the provider keeps open for another card.
 -- A mismatch: the amount net of fees, because refunds and receipts go by gross; and all the rest.
 WITH suspects AS (
-    -- The full compare reads only columns of the covering indexes on both sides; all that is finer comes after it.
+    -- The full compare reads only columns of the covering indexes on both sides; all that is finer comes after it. In
+    -- their order the two are merged: nothing is hashed, and what an index has worked out is not worked out once more.
+    -- The limit is a fence: several processes would each read all of it.
     SELECT DISTINCT
         t.provider,
         t.provider_ref
     FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
+    INNER JOIN (
+        SELECT
+            p.provider,
+            p.provider_ref,
+            p.amount,
+            p.currency
+        FROM recon.app_payments AS p
+        ORDER BY p.provider, p.provider_ref
+        LIMIT 1000000000000
+    ) AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
     WHERE
         t.kind = 'payment'
         -- As a CASE, because then the database expects few rows and looks the rest up by index.

@@ -113,12 +113,10 @@ suspects AS (
         c.user_id,
         c.plan_id
     FROM counted AS c
-    INNER JOIN recon.app_plans AS l ON c.plan_id = l.plan_id
+    INNER JOIN recon.plan_terms AS l ON c.plan_id = l.plan_id
     WHERE
-        c.at < c.before_at + INTERVAL '1' DAY + INTERVAL '1' DAY * :period_share * CASE lower(l.period)
-            WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92
-            WHEN 'lifetime' THEN 365000 ELSE 366
-        END
+        c.at < c.before_at + INTERVAL '1' DAY
+        + INTERVAL '1' DAY * :period_share * CASE WHEN l.is_lifetime THEN 365000 ELSE l.longest_days END
     UNION
     -- What else there is of the same plan is judged below.
     SELECT
@@ -181,7 +179,7 @@ counting AS (
     WHERE
         j.created_at <= cast(:as_of AS timestamptz)
         -- What went back after as_of had not gone back then.
-        AND (j.is_paid OR (j.verdict = 'returned' AND j.returned_at > cast(:as_of AS timestamptz)))
+        AND (j.is_paid OR j.counted_until > cast(:as_of AS timestamptz))
         AND coalesce(j.came >= j.asked * (1 - :tolerance), TRUE)
         AND j.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
 ),

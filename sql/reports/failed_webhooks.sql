@@ -37,31 +37,29 @@ columns:
 -- Clean: what was processed in another delivery of the same event (W2, W3), before or after. Three refused signatures
 -- of one provider (min_refusals) with none accepted since are a mismatch of secrets: webhook_secret_mismatch says that
 -- once. Its min_refusals and window_days are to be changed along with these.
-WITH broken AS (
+WITH wrong AS (
+    -- Two queries, so that each has its index.
     SELECT
-        w.webhook_id,
-        w.provider,
-        w.webhook_type,
-        w.event_ref,
-        w.object_ref,
-        w.payment_id,
-        w.user_id,
-        w.processing_status,
-        w.error_message,
-        w.created_at,
+        w.*,
         FALSE AS is_refused
     FROM recon.app_webhook_logs AS w
     WHERE
         w.processing_status IN ('received', 'processing', 'failed')
         AND coalesce(w.signature_valid, TRUE)
-        AND w.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :window_days
-        AND w.created_at <= cast(:as_of AS timestamptz)
         AND (
             w.processing_status = 'failed'
             OR w.created_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds
         )
     UNION ALL
     SELECT
+        w.*,
+        TRUE AS is_refused
+    FROM recon.app_webhook_logs AS w
+    WHERE NOT w.signature_valid
+),
+
+broken AS (
+    SELECT
         w.webhook_id,
         w.provider,
         w.webhook_type,
@@ -72,44 +70,50 @@ WITH broken AS (
         w.processing_status,
         w.error_message,
         w.created_at,
-        TRUE AS is_refused
-    FROM recon.app_webhook_logs AS w
+        w.is_refused
+    FROM wrong AS w
     WHERE
-        NOT w.signature_valid
-        AND w.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :window_days
+        w.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :window_days
         AND w.created_at <= cast(:as_of AS timestamptz)
 ),
 
--- Three ways to recognise another delivery of the same: one query each, so that each has its index.
 made_good AS (
-    SELECT b.webhook_id
+    -- Three ways to recognise another delivery of the same, each by its index: the same event; or, where one of the two
+    -- names none, the same type about the same payment or object.
+    SELECT DISTINCT b.webhook_id
     FROM broken AS b
-    INNER JOIN recon.app_webhook_logs AS c ON b.event_ref = c.event_ref AND b.provider = c.provider
+    INNER JOIN LATERAL (
+        SELECT
+            e.*,
+            TRUE AS is_same_event
+        FROM recon.app_webhook_logs AS e
+        WHERE b.event_ref = e.event_ref
+        UNION ALL
+        SELECT
+            p.*,
+            FALSE AS is_same_event
+        FROM recon.app_webhook_logs AS p
+        WHERE b.payment_id = p.payment_id
+        UNION ALL
+        SELECT
+            o.*,
+            FALSE AS is_same_event
+        FROM recon.app_webhook_logs AS o
+        WHERE
+            b.object_ref = o.object_ref
+            AND o.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :window_days
+    ) AS c ON b.provider = c.provider
     WHERE
         c.processing_status = 'completed'
         AND coalesce(c.signature_valid, TRUE)
         AND c.created_at <= cast(:as_of AS timestamptz)
-    UNION
-    SELECT b.webhook_id
-    FROM broken AS b
-    INNER JOIN recon.app_webhook_logs AS c ON b.payment_id = c.payment_id AND b.provider = c.provider
-    WHERE
-        c.processing_status = 'completed'
-        AND coalesce(c.signature_valid, TRUE)
-        AND c.created_at <= cast(:as_of AS timestamptz)
-        AND coalesce(b.webhook_type, '') = coalesce(c.webhook_type, '')
-        AND (b.event_ref IS NULL OR c.event_ref IS NULL)
-    UNION
-    SELECT b.webhook_id
-    FROM broken AS b
-    INNER JOIN recon.app_webhook_logs AS c ON b.object_ref = c.object_ref AND b.provider = c.provider
-    WHERE
-        c.processing_status = 'completed'
-        AND coalesce(c.signature_valid, TRUE)
-        AND c.created_at > cast(:as_of AS timestamptz) - INTERVAL '1' DAY * :window_days
-        AND c.created_at <= cast(:as_of AS timestamptz)
-        AND coalesce(b.webhook_type, '') = coalesce(c.webhook_type, '')
-        AND (b.event_ref IS NULL OR c.event_ref IS NULL)
+        AND (
+            c.is_same_event
+            OR (
+                coalesce(b.webhook_type, '') = coalesce(c.webhook_type, '')
+                AND (b.event_ref IS NULL OR c.event_ref IS NULL)
+            )
+        )
 ),
 
 accepted AS (
@@ -134,57 +138,50 @@ in_a_row AS (
     WHERE b.is_refused AND (a.last_at IS NULL OR b.created_at > a.last_at)
 ),
 
-known AS (
-    -- The payment as the inbox recorded it, else as the provider's id tells.
+named AS (
+    -- What those speak of that name no payment. A checkout and a charge speak of their payment.
     SELECT
         b.webhook_id,
-        p.payment_id,
-        p.user_id,
-        p.provider_ref,
-        p.amount,
-        p.currency,
-        1 AS way
-    FROM broken AS b
-    INNER JOIN recon.app_payments AS p ON b.payment_id = p.payment_id
-    UNION ALL
-    SELECT
-        b.webhook_id,
-        p.payment_id,
-        p.user_id,
-        p.provider_ref,
-        p.amount,
-        p.currency,
+        b.provider,
+        b.object_ref AS reference,
         2 AS way
     FROM broken AS b
-    INNER JOIN recon.app_payments AS p ON b.provider = p.provider AND b.object_ref = p.provider_ref
     WHERE b.payment_id IS NULL
     UNION ALL
-    -- A checkout and a charge speak of their payment.
     SELECT
         b.webhook_id,
-        p.payment_id,
-        p.user_id,
-        p.provider_ref,
-        p.amount,
-        p.currency,
+        b.provider,
+        s.payment_intent_id AS reference,
         3 AS way
     FROM broken AS b
     INNER JOIN recon.stripe_checkout_sessions AS s ON b.object_ref = s.object_id
-    INNER JOIN recon.app_payments AS p ON b.provider = p.provider AND s.payment_intent_id = p.provider_ref
     WHERE b.payment_id IS NULL AND b.provider = 'stripe' AND substring(b.object_ref, 1, 3) = 'cs_'
     UNION ALL
     SELECT
         b.webhook_id,
-        p.payment_id,
-        p.user_id,
-        p.provider_ref,
-        p.amount,
-        p.currency,
+        b.provider,
+        i.object_id AS reference,
         3 AS way
     FROM broken AS b
     INNER JOIN recon.stripe_payment_intents AS i ON b.object_ref = i.charge_id
-    INNER JOIN recon.app_payments AS p ON b.provider = p.provider AND i.object_id = p.provider_ref
     WHERE b.payment_id IS NULL AND b.provider = 'stripe' AND substring(b.object_ref, 1, 3) IN ('ch_', 'py_')
+),
+
+known AS (
+    -- The payment as the inbox recorded it, else as the provider's id tells.
+    SELECT
+        b.webhook_id,
+        1 AS way,
+        p.*
+    FROM broken AS b
+    INNER JOIN recon.app_payments AS p ON b.payment_id = p.payment_id
+    UNION ALL
+    SELECT
+        n.webhook_id,
+        n.way,
+        p.*
+    FROM named AS n
+    INNER JOIN recon.app_payments AS p ON n.provider = p.provider AND n.reference = p.provider_ref
 ),
 
 meant AS (

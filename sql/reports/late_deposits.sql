@@ -73,83 +73,73 @@ repeated AS (
         f.account, f.provider_ref, f.payment_ref, f.received_currency, f.expected_amount, f.amount_received
 ),
 
-gateway AS (
-    -- What the gateway has, and the application does not count.
-    SELECT
-        p.payment_id,
-        t.provider,
-        t.provider_ref,
-        p.user_id,
-        p.status,
-        m.state AS app_state,
-        t.amount_received AS received,
-        t.received_currency AS coin,
-        p.expires_at,
-        coalesce(t.paid_at, t.state_changed_at) AS came_at
-    FROM recon.provider_transactions AS t
-    INNER JOIN recon.app_payments AS p ON t.provider = p.provider AND t.provider_ref = p.provider_ref
-    INNER JOIN recon.state_map AS m
-        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
-    WHERE
-        t.provider = 'nowpayments'
-        AND t.kind = 'payment'
-        AND t.state IN ('paid', 'partially_paid')
-        AND t.raw_status <> 'wrong_asset_confirmed'
-        -- As a CASE, because then the database expects few and starts from these.
-        AND CASE WHEN m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired') THEN 1 ELSE 0 END = 1
-        AND t.vanished_at IS NULL
-        AND t.amount_received >= t.expected_amount * (1 - :tolerance)
-    UNION ALL
-    -- The application knows its invoice alone, or nothing, and the gateway's object names the payment.
-    SELECT
-        p.payment_id,
-        t.provider,
-        t.provider_ref,
-        p.user_id,
-        p.status,
-        m.state AS app_state,
-        t.amount_received AS received,
-        t.received_currency AS coin,
-        p.expires_at,
-        coalesce(t.paid_at, t.state_changed_at) AS came_at
-    FROM recon.app_payments AS p
-    INNER JOIN recon.state_map AS m
-        ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
-    INNER JOIN recon.provider_transactions AS t ON t.payment_ref = cast(p.payment_id AS text)
-    WHERE
-        p.provider = 'nowpayments'
-        AND t.provider = 'nowpayments'
-        AND t.kind = 'payment'
-        AND t.link_method IN ('metadata', 'checkout')
-        AND t.parent_ref IS NULL
-        AND t.state IN ('paid', 'partially_paid')
-        AND t.raw_status <> 'wrong_asset_confirmed'
-        AND CASE WHEN m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired') THEN 1 ELSE 0 END = 1
-        AND t.vanished_at IS NULL
-        AND t.amount_received >= t.expected_amount * (1 - :tolerance)
-        AND NOT EXISTS (
-            SELECT 1 FROM recon.provider_transactions AS o
-            WHERE o.provider = p.provider AND o.provider_ref = p.provider_ref AND o.vanished_at IS NULL
-        )
-    UNION ALL
+waiting AS (
+    -- What the application does not count. As a CASE, because then the database expects few and starts from these.
     SELECT
         p.payment_id,
         p.provider,
-        r.provider_ref,
+        p.provider_ref,
         p.user_id,
         p.status,
-        m.state AS app_state,
-        r.received,
-        r.coin,
         p.expires_at,
-        r.came_at
-    FROM repeated AS r
-    INNER JOIN recon.app_payments AS p ON p.provider = 'nowpayments' AND r.payment_ref = cast(p.payment_id AS text)
+        m.state AS app_state
+    FROM recon.app_payments AS p
     INNER JOIN recon.state_map AS m
         ON p.status = m.raw_status AND m.provider = 'app' AND m.resource = 'app_payment'
     WHERE
-        m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired')
-        AND r.received >= r.expected_amount * (1 - :tolerance)
+        p.provider = 'nowpayments'
+        AND CASE WHEN m.state IN ('pending', 'processing', 'failed', 'canceled', 'expired') THEN 1 ELSE 0 END = 1
+),
+
+known AS (
+    -- Which object of the gateway is meant: by its id; or the application knows its invoice alone, or nothing, and the
+    -- object names the payment.
+    SELECT
+        w.payment_id,
+        t.*
+    FROM waiting AS w
+    INNER JOIN recon.provider_transactions AS t ON w.provider = t.provider AND w.provider_ref = t.provider_ref
+    UNION ALL
+    SELECT
+        w.payment_id,
+        t.*
+    FROM waiting AS w
+    INNER JOIN recon.provider_transactions AS t
+        ON w.provider = t.provider AND cast(w.payment_id AS text) = t.payment_ref
+    WHERE
+        t.link_method IN ('metadata', 'checkout')
+        AND t.parent_ref IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM recon.provider_transactions AS o
+            WHERE o.provider = w.provider AND o.provider_ref = w.provider_ref AND o.vanished_at IS NULL
+        )
+),
+
+came AS (
+    -- What the gateway has: all of it, at once or with what was sent again.
+    SELECT
+        k.payment_id,
+        k.provider_ref,
+        k.amount_received AS received,
+        k.received_currency AS coin,
+        coalesce(k.paid_at, k.state_changed_at) AS came_at
+    FROM known AS k
+    WHERE
+        k.kind = 'payment'
+        AND k.state IN ('paid', 'partially_paid')
+        AND k.raw_status <> 'wrong_asset_confirmed'
+        AND k.vanished_at IS NULL
+        AND k.amount_received >= k.expected_amount * (1 - :tolerance)
+    UNION ALL
+    SELECT
+        w.payment_id,
+        r.provider_ref,
+        r.received,
+        r.coin,
+        r.came_at
+    FROM repeated AS r
+    INNER JOIN waiting AS w ON r.payment_ref = cast(w.payment_id AS text)
+    WHERE r.received >= r.expected_amount * (1 - :tolerance)
 ),
 
 judged AS (
@@ -171,18 +161,19 @@ judged AS (
     WHERE p.provider IN ('okx', 'nowpayments') AND m.state NOT IN ('paid', 'refunded')
     UNION ALL
     SELECT
-        g.payment_id,
-        g.provider,
-        g.provider_ref,
-        g.user_id,
-        g.status,
-        g.app_state,
-        g.received,
-        g.coin,
-        g.expires_at,
-        g.came_at
-    FROM gateway AS g
-    WHERE g.app_state IN ('failed', 'canceled', 'expired') OR g.came_at > g.expires_at
+        w.payment_id,
+        w.provider,
+        c.provider_ref,
+        w.user_id,
+        w.status,
+        w.app_state,
+        c.received,
+        c.coin,
+        w.expires_at,
+        c.came_at
+    FROM came AS c
+    INNER JOIN waiting AS w ON c.payment_id = w.payment_id
+    WHERE w.app_state IN ('failed', 'canceled', 'expired') OR c.came_at > w.expires_at
 ),
 
 chosen AS (

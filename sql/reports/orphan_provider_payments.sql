@@ -39,7 +39,8 @@ columns:
 -- repeated deposit belongs to its parent. Test money is none, in a database that knows live accounts.
 -- A row that the application counts and that refers to no payment (an invoice, a subscription, a checkout, nothing)
 -- stands for one object of the same payer, sum and state made within same_days of it: renewals name only the customer.
-WITH siblings AS (
+-- Rows are given out so that as many objects as possible have one each; where some have none, it is the later ones.
+WITH RECURSIVE siblings AS (
     -- Of several objects that name one payment the first that was paid stands for it, as in recon.payment_verdicts.
     SELECT
         t.provider,
@@ -151,7 +152,6 @@ orphans AS (
 ),
 
 renewals AS (
-    -- How many of the same payer and sum came within those days, up to this one.
     SELECT
         o.provider,
         o.account,
@@ -160,37 +160,49 @@ renewals AS (
         o.state,
         o.sum_taken,
         o.currency,
-        o.provider_created_at,
-        count(*) AS place
+        o.provider_created_at
     FROM orphans AS o
-    INNER JOIN orphans AS q
-        ON
-            o.provider = q.provider
-            AND o.account = q.account
-            AND o.user_ref = q.user_ref
-            AND o.sum_taken = q.sum_taken
-            AND o.currency = q.currency
-            AND o.state = q.state
-    WHERE
-        o.link_method = 'customer'
-        AND o.named_payment IS NULL
-        AND q.link_method = 'customer'
-        AND q.named_payment IS NULL
-        AND q.provider_created_at > o.provider_created_at - INTERVAL '1' DAY * :same_days
-        AND (
-            q.provider_created_at < o.provider_created_at
-            OR (q.provider_created_at = o.provider_created_at AND q.provider_ref <= o.provider_ref)
-        )
-    GROUP BY
-        o.provider, o.account, o.provider_ref, o.user_ref, o.state, o.sum_taken, o.currency, o.provider_created_at
+    WHERE o.link_method = 'customer' AND o.named_payment IS NULL
 ),
 
-counted AS (
+payers AS (
     SELECT
         r.provider,
-        r.account,
-        r.provider_ref
+        r.user_ref,
+        r.state,
+        r.sum_taken,
+        r.currency,
+        min(r.provider_created_at) AS first_at,
+        max(r.provider_created_at) AS last_at
     FROM renewals AS r
+    GROUP BY r.provider, r.user_ref, r.state, r.sum_taken, r.currency
+),
+
+sides AS (
+    -- Objects, and the rows that may stand for them.
+    SELECT
+        r.provider,
+        r.user_ref,
+        r.state,
+        r.sum_taken,
+        r.currency,
+        r.provider_created_at AS at,
+        r.account,
+        r.provider_ref AS reference,
+        0 AS is_row
+    FROM renewals AS r
+    UNION ALL
+    SELECT
+        r.provider,
+        r.user_ref,
+        r.state,
+        r.sum_taken,
+        r.currency,
+        p.created_at AS at,
+        '' AS account,
+        cast(p.payment_id AS text) AS reference,
+        1 AS is_row
+    FROM payers AS r
     INNER JOIN recon.app_users AS u ON r.user_ref = cast(u.user_id AS text)
     INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id AND r.provider = p.provider
     INNER JOIN recon.state_map AS m
@@ -202,12 +214,103 @@ counted AS (
         p.amount = r.sum_taken
         AND p.currency = r.currency
         AND coalesce(substring(p.provider_ref, 1, 3), '') NOT IN ('pi_', 'ch_', 'py_')
-        AND p.created_at > r.provider_created_at - INTERVAL '1' DAY * :same_days
-        AND p.created_at < r.provider_created_at + INTERVAL '1' DAY * :same_days
+        AND p.created_at > r.first_at - INTERVAL '1' DAY * :same_days
+        AND p.created_at < r.last_at + INTERVAL '1' DAY * :same_days
         AND p.created_at <= cast(:as_of AS timestamptz)
         AND s.provider_ref IS NULL
-    GROUP BY r.provider, r.account, r.provider_ref, r.place
-    HAVING count(*) >= r.place
+),
+
+spaced AS (
+    SELECT
+        l.*,
+        lag(l.at) OVER (
+            PARTITION BY l.provider, l.user_ref, l.state, l.sum_taken, l.currency ORDER BY l.at ASC
+        ) AS before_at
+    FROM sides AS l
+),
+
+cut AS (
+    SELECT
+        s.*,
+        CASE WHEN s.at < s.before_at + INTERVAL '1' DAY * :same_days THEN 0 ELSE 1 END AS is_apart
+    FROM spaced AS s
+),
+
+clusters AS (
+    -- What lies apart in time has nothing to do with each other.
+    SELECT
+        c.*,
+        sum(c.is_apart) OVER (
+            ORDER BY
+                c.provider ASC, c.user_ref ASC, c.state ASC, c.sum_taken ASC, c.currency ASC, c.at ASC,
+                c.is_apart DESC, c.is_row ASC, c.account ASC, c.reference ASC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS cluster
+    FROM cut AS c
+),
+
+queues AS (
+    SELECT
+        c.cluster,
+        c.is_row,
+        c.at,
+        c.provider,
+        c.account,
+        c.reference,
+        row_number() OVER (
+            PARTITION BY c.cluster, c.is_row ORDER BY c.at ASC, c.account ASC, c.reference ASC
+        ) AS place,
+        count(*) OVER (PARTITION BY c.cluster) AS members,
+        sum(c.is_row) OVER (PARTITION BY c.cluster) AS rows_among_them
+    FROM clusters AS c
+),
+
+tangled AS (
+    -- Nearly always one row is near one object; what is more is gone through step by step.
+    SELECT q.*
+    FROM queues AS q
+    WHERE q.members > 2 AND q.rows_among_them > 0
+),
+
+steps AS (
+    -- Object after object and row after row in the order of time, in all clusters at once: whichever of the two heads
+    -- is too old for the other leaves its queue; two that fit leave together.
+    SELECT
+        q.cluster,
+        cast(1 AS bigint) AS next_object,
+        cast(1 AS bigint) AS next_row,
+        FALSE AS fits
+    FROM tangled AS q
+    WHERE q.is_row = 1 AND q.place = 1
+    UNION ALL
+    SELECT
+        s.cluster,
+        s.next_object + CASE WHEN r.at > o.at - INTERVAL '1' DAY * :same_days THEN 1 ELSE 0 END AS next_object,
+        s.next_row + CASE WHEN r.at < o.at + INTERVAL '1' DAY * :same_days THEN 1 ELSE 0 END AS next_row,
+        (
+            r.at > o.at - INTERVAL '1' DAY * :same_days
+            AND r.at < o.at + INTERVAL '1' DAY * :same_days
+        ) AS fits
+    FROM steps AS s
+    INNER JOIN tangled AS o ON s.cluster = o.cluster AND s.next_object = o.place AND o.is_row = 0
+    INNER JOIN tangled AS r ON s.cluster = r.cluster AND s.next_row = r.place AND r.is_row = 1
+),
+
+counted AS (
+    SELECT
+        q.provider,
+        q.account,
+        q.reference AS provider_ref
+    FROM steps AS s
+    INNER JOIN tangled AS q ON s.cluster = q.cluster AND s.next_object - 1 = q.place AND q.is_row = 0
+    WHERE s.fits
+    UNION ALL
+    SELECT
+        q.provider,
+        q.account,
+        q.reference AS provider_ref
+    FROM queues AS q
+    WHERE q.members = 2 AND q.rows_among_them = 1 AND q.is_row = 0
 )
 
 SELECT

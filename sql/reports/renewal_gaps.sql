@@ -16,7 +16,7 @@ unconfigured: judge
 intraday: touched
 touched:
   by: user
-  relations: [suspects.u]
+  relations: [holders.u]
 params:
   grace_seconds: 300
   slack_hours: 25
@@ -46,31 +46,40 @@ columns:
 -- where it is no more than the two plans differ by over that period: a year with a coupon is a year.
 -- Paid again before period_share of the period was over is no renewal: a matter of duplicate_payments.
 -- Access that is gone already is a matter of activation_gaps, another tier of wrong_tier.
-WITH suspects AS (
-    -- Whose date of renewal lies before the end of something that one of their payments may have bought.
-    SELECT DISTINCT
+WITH holders AS (
+    -- Who has access until some day, in the order of the payments' index, so that the two are merged. The limit is a
+    -- fence: their tier is put in lower case once, not once a payment.
+    SELECT
         u.user_id,
         u.username,
         u.subscription_tier,
-        u.subscription_updated_at,
+        lower(u.subscription_tier) AS tier_word,
         coalesce(u.subscription_renewal_date, u.payment_due_date) AS renewal_at
     FROM recon.app_users AS u
-    INNER JOIN recon.app_payments AS p ON u.user_id = p.user_id
-    INNER JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
     WHERE
         u.has_access
         AND NOT coalesce(u.is_internal, FALSE)
         AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
-        AND p.booking_id IS NULL
+        AND coalesce(u.subscription_renewal_date, u.payment_due_date) IS NOT NULL
+    ORDER BY u.user_id
+    LIMIT 1000000000000
+),
+
+suspects AS (
+    -- Whose date of renewal lies before the end of something that one of their payments may have bought.
+    SELECT DISTINCT h.*
+    FROM holders AS h
+    INNER JOIN recon.app_payments AS p ON h.user_id = p.user_id
+    LEFT JOIN recon.plan_terms AS l ON p.plan_id = l.plan_id
+    WHERE
+        p.booking_id IS NULL
         AND p.created_at <= cast(:as_of AS timestamptz)
-        AND lower(u.subscription_tier) = lower(l.tier)
+        -- Not simply equal, because then plans and users of a tier would be joined first.
+        AND coalesce(h.tier_word = l.tier_word, FALSE)
         AND (
             p.confirmed_at IS NULL
-            OR lower(l.period) = 'lifetime'
-            OR p.confirmed_at + INTERVAL '1' DAY * CASE lower(l.period)
-                WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92 ELSE 366
-            END
-            > coalesce(u.subscription_renewal_date, u.payment_due_date) + INTERVAL '1' HOUR * :slack_hours
+            OR l.is_lifetime
+            OR p.confirmed_at + INTERVAL '1' DAY * l.longest_days > h.renewal_at + INTERVAL '1' HOUR * :slack_hours
         )
 ),
 
@@ -86,27 +95,13 @@ bought AS (
         SELECT * FROM recon.payment_verdicts AS w WHERE w.user_id = s.user_id ORDER BY w.payment_id LIMIT 100000
     ) AS v ON TRUE
     WHERE
-        s.renewal_at IS NOT NULL
-        AND v.plan_id IS NOT NULL
+        v.plan_id IS NOT NULL
         AND v.booking_id IS NULL
         AND v.created_at <= cast(:as_of AS timestamptz)
-        -- What went back after as_of had not gone back then: unless what the user has was changed since, and
-        -- what it was then is not known. A day, for clocks ahead.
+        -- What went back after as_of counted then, as far as is known what the user had.
         AND (
             v.is_paid
-            OR (
-                v.verdict = 'returned'
-                AND v.returned_at > cast(:as_of AS timestamptz)
-                AND coalesce(s.subscription_updated_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY, TRUE)
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM recon.app_subscription_events AS c
-                    WHERE
-                        c.user_id = s.user_id
-                        AND c.created_at > cast(:as_of AS timestamptz)
-                        AND (c.ends_access OR c.new_status IS NOT NULL OR c.new_tier IS NOT NULL)
-                )
-            )
+            OR (v.counted_from <= cast(:as_of AS timestamptz) AND v.counted_until > cast(:as_of AS timestamptz))
         )
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE)
         AND v.paid_at <= cast(:as_of AS timestamptz) - INTERVAL '1' SECOND * :grace_seconds

@@ -38,19 +38,35 @@ columns:
 -- application gave up itself, and crypto that it still waits for: a deposit, or the payment that NOWPayments makes of
 -- an invoice only once a coin is chosen, and whose number looks like the invoice's.
 WITH absent AS (
-    -- No such object at all. Only covering indexes are read.
-    SELECT
+    -- No such object at all. Only covering indexes are read, side by side in their order, as in amount_mismatches. As a
+    -- CASE, because then the database expects few and looks the rest up by index.
+    SELECT DISTINCT
         p.provider,
         p.provider_ref
-    FROM recon.app_payments AS p
+    FROM (
+        SELECT
+            a.provider,
+            a.provider_ref
+        FROM recon.app_payments AS a
+        WHERE a.provider IN ('stripe', 'nowpayments', 'okx') AND a.provider_ref <> ''
+        ORDER BY a.provider, a.provider_ref
+        LIMIT 1000000000000
+    ) AS p
     LEFT JOIN recon.provider_transactions AS t ON p.provider = t.provider AND p.provider_ref = t.provider_ref
-    WHERE p.provider IN ('stripe', 'nowpayments', 'okx') AND p.provider_ref <> '' AND t.provider_ref IS NULL
+    WHERE CASE WHEN t.provider_ref IS NULL THEN 1 ELSE 0 END = 1
 ),
 
 suspects AS (
     SELECT p.payment_id
     FROM absent AS a
-    INNER JOIN recon.app_payments AS p ON a.provider = p.provider AND a.provider_ref = p.provider_ref
+    INNER JOIN LATERAL (
+        -- The limit is a fence: of the few that are absent the payments are asked for by index.
+        SELECT x.payment_id
+        FROM recon.app_payments AS x
+        WHERE x.provider = a.provider AND x.provider_ref = a.provider_ref
+        ORDER BY x.payment_id
+        LIMIT 100000
+    ) AS p ON TRUE
     UNION
     -- There was one, or one of test money.
     SELECT p.payment_id
@@ -103,7 +119,7 @@ stated AS (
 
 listed AS (
     -- Of how many accounts every list over the time in question is complete.
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     LEFT JOIN recon.covered_windows AS w
@@ -114,50 +130,52 @@ listed AS (
             AND s.resource = w.resource
             AND w.covered_from <= s.created_at - INTERVAL '1' HOUR * :margin_before_hours
             AND w.covered_to >= s.created_at + INTERVAL '1' HOUR * :margin_after_hours
-    GROUP BY s.payment_id
+    GROUP BY
+        s.payment_id, s.provider, s.user_id, s.status, s.amount, s.currency, s.created_at, s.reference, s.state,
+        s.resource
     HAVING count(DISTINCT k.account) = count(DISTINCT w.account)
 ),
 
 known_otherwise AS (
     -- Found after all: under its reference or its hash, by a charge or a checkout, or set aside as unreadable.
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     INNER JOIN recon.provider_transactions AS t
         ON k.provider = t.provider AND k.account = t.account AND s.reference = t.provider_ref
     WHERE k.livemode = t.livemode AND t.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.reference = t.tx_hash
     WHERE t.kind = 'deposit' AND t.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.app_payments AS p ON s.payment_id = p.payment_id
     INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND p.tx_hash = t.tx_hash
     WHERE t.kind = 'deposit' AND t.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     INNER JOIN recon.stripe_charges AS c ON k.account = c.account AND s.reference = c.object_id
     WHERE s.resource = 'charges' AND k.livemode = c.livemode AND c.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider AND k.is_money
     INNER JOIN recon.stripe_checkout_sessions AS c ON k.account = c.account AND s.reference = c.object_id
     WHERE s.resource = 'checkout_sessions' AND k.livemode = c.livemode AND c.vanished_at IS NULL
     UNION ALL
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.known_accounts AS k ON s.provider = k.provider
     INNER JOIN recon.rejected_objects AS r
         ON k.provider = r.provider AND k.account = r.account AND s.resource = r.resource AND s.reference = r.object_id
     UNION ALL
     -- An invoice's id, say: the provider's own object names the payment, and its id is of another kind.
-    SELECT s.payment_id
+    SELECT s.*
     FROM stated AS s
     INNER JOIN recon.provider_transactions AS t
         ON s.provider = t.provider AND cast(s.payment_id AS text) = t.payment_ref
@@ -167,15 +185,11 @@ known_otherwise AS (
         AND (s.provider <> 'stripe' OR substring(s.reference, 1, 3) <> 'pi_')
 ),
 
-remains AS (
-    -- What there was or is under this reference.
-    SELECT
-        s.payment_id,
-        max(t.vanished_at) AS vanished_at,
-        max(CASE WHEN t.vanished_at IS NULL AND NOT t.livemode THEN t.account END) AS test_account
-    FROM stated AS s
-    INNER JOIN recon.provider_transactions AS t ON s.provider = t.provider AND s.reference = t.provider_ref
-    GROUP BY s.payment_id
+missing AS (
+    -- By set, so that no plan asks for each of many whether it is known.
+    SELECT l.* FROM listed AS l
+    EXCEPT
+    SELECT o.* FROM known_otherwise AS o
 )
 
 SELECT
@@ -194,9 +208,13 @@ SELECT
         WHEN r.vanished_at IS NOT NULL THEN 'the provider no longer has it'
         ELSE 'the provider never had it: all that was made around that time was read'
     END AS reason
-FROM stated AS s
-INNER JOIN listed AS l ON s.payment_id = l.payment_id
-LEFT JOIN known_otherwise AS o ON s.payment_id = o.payment_id
-LEFT JOIN remains AS r ON s.payment_id = r.payment_id
+FROM missing AS s
+LEFT JOIN LATERAL (
+    -- What there was or is under this reference.
+    SELECT
+        max(t.vanished_at) AS vanished_at,
+        max(CASE WHEN t.vanished_at IS NULL AND NOT t.livemode THEN t.account END) AS test_account
+    FROM recon.provider_transactions AS t
+    WHERE t.provider = s.provider AND t.provider_ref = s.reference
+) AS r ON TRUE
 LEFT JOIN recon.app_users AS u ON s.user_id = u.user_id
-WHERE o.payment_id IS NULL

@@ -61,7 +61,7 @@ WITH suspects AS (
             -- The application itself counts a payment whose period runs: nearly everybody.
             SELECT 1
             FROM recon.app_payments AS p
-            LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
+            LEFT JOIN recon.plan_terms AS l ON p.plan_id = l.plan_id
             WHERE
                 p.user_id = u.user_id
                 -- As a CASE, so that the words are looked up on the way: nearly all payments are paid.
@@ -77,12 +77,9 @@ WITH suspects AS (
                 AND p.booking_id IS NULL
                 AND p.created_at <= cast(:as_of AS timestamptz)
                 AND (
-                    lower(l.period) = 'lifetime'
+                    l.is_lifetime
                     OR coalesce(p.confirmed_at, p.created_at) > cast(:as_of AS timestamptz)
-                    - INTERVAL '1' DAY * :grace_days
-                    - INTERVAL '1' DAY * CASE lower(l.period)
-                        WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92 ELSE 366
-                    END
+                    - INTERVAL '1' DAY * (:grace_days + coalesce(l.longest_days, 366))
                 )
         )
 ),
@@ -140,7 +137,7 @@ explained AS (
     SELECT s.user_id
     FROM recon.provider_transactions AS t
     INNER JOIN suspects AS s ON t.user_ref = cast(s.user_id AS text)
-    LEFT JOIN recon.app_plans AS l ON s.plan_id = l.plan_id
+    LEFT JOIN recon.plan_terms AS l ON s.plan_id = l.plan_id
     WHERE
         t.kind = 'payment'
         AND t.payment_ref IS NULL
@@ -150,10 +147,7 @@ explained AS (
         AND (t.livemode OR t.provider NOT IN (SELECT v.provider FROM recon.live_providers AS v))
         AND t.state_changed_at <= cast(:as_of AS timestamptz)
         AND t.state_changed_at > cast(:as_of AS timestamptz)
-        - INTERVAL '1' DAY * :grace_days
-        - INTERVAL '1' DAY * CASE lower(l.period)
-            WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 WHEN 'quarter' THEN 92 ELSE 366
-        END
+        - INTERVAL '1' DAY * (:grace_days + coalesce(l.longest_days, 366))
     UNION
     -- Paid for on a row that names nobody, by an object that names them.
     SELECT s.user_id

@@ -16,7 +16,7 @@ unconfigured: judge
 intraday: touched
 touched:
   by: user
-  relations: [suspects.u]
+  relations: [holders.u]
 params:
   grace_seconds: 120
   tolerance: 0.02
@@ -43,26 +43,36 @@ columns:
 ---*/
 -- Only the newest payment whose period runs counts: a user who bought another plan since is on that. Who has no access
 -- at all is a matter of activation_gaps; who is still on the tier of a payment that was given back, of refunded_access.
-WITH suspects AS (
-    -- Users who lack something that one of their payments may have bought: the others need no further look.
-    SELECT DISTINCT
+WITH holders AS (
+    -- Who has access, in the order of the payments' index, so that the two are merged. The limit is a fence: their tier
+    -- is put in lower case once, not once a payment.
+    SELECT
         u.user_id,
         u.username,
         u.subscription_status,
         u.subscription_tier,
         u.subscription_renewal_date,
-        u.subscription_updated_at,
-        u.trial_ends_at
-    FROM recon.app_payments AS p
-    INNER JOIN recon.app_users AS u ON p.user_id = u.user_id
-    LEFT JOIN recon.app_plans AS l ON p.plan_id = l.plan_id
+        u.trial_ends_at,
+        lower(u.subscription_tier) AS tier_word
+    FROM recon.app_users AS u
+    WHERE
+        u.has_access
+        AND NOT coalesce(u.is_internal, FALSE)
+        AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
+    ORDER BY u.user_id
+    LIMIT 1000000000000
+),
+
+suspects AS (
+    -- Users who lack something that one of their payments may have bought: the others need no further look.
+    SELECT DISTINCT h.*
+    FROM holders AS h
+    INNER JOIN recon.app_payments AS p ON h.user_id = p.user_id
+    LEFT JOIN recon.plan_terms AS l ON p.plan_id = l.plan_id
     WHERE
         p.plan_id IS NOT NULL
         AND p.booking_id IS NULL
-        AND u.has_access
-        AND NOT coalesce(u.is_internal, FALSE)
-        AND (u.access_override_until IS NULL OR u.access_override_until <= cast(:as_of AS timestamptz))
-        AND (l.plan_id IS NULL OR lower(u.subscription_tier) IS DISTINCT FROM lower(l.tier))
+        AND (l.plan_id IS NULL OR h.tier_word IS DISTINCT FROM l.tier_word)
 ),
 
 bought AS (
@@ -73,23 +83,10 @@ bought AS (
         s.subscription_tier,
         s.subscription_renewal_date,
         s.trial_ends_at,
-        -- What went back after as_of had not gone back then: unless what the user has was changed since, and
-        -- what it was then is not known. A day, for clocks ahead.
+        -- What went back after as_of counted then, as far as is known what the user had.
         (
             v.is_paid
-            OR (
-                v.verdict = 'returned'
-                AND v.returned_at > cast(:as_of AS timestamptz)
-                AND coalesce(s.subscription_updated_at <= cast(:as_of AS timestamptz) - INTERVAL '1' DAY, TRUE)
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM recon.app_subscription_events AS c
-                    WHERE
-                        c.user_id = s.user_id
-                        AND c.created_at > cast(:as_of AS timestamptz)
-                        AND (c.ends_access OR c.new_status IS NOT NULL OR c.new_tier IS NOT NULL)
-                )
-            )
+            OR (v.counted_from <= cast(:as_of AS timestamptz) AND v.counted_until > cast(:as_of AS timestamptz))
         )
         AND coalesce(v.came >= v.asked * (1 - :tolerance), TRUE) AS counts,
         v.paid_until IS NULL OR v.paid_until > cast(:as_of AS timestamptz) AS runs
