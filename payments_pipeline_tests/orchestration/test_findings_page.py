@@ -16,7 +16,6 @@ from sqlalchemy import Engine, text
 from payments_pipeline.assets.findings import findings_overview
 from payments_pipeline.assets.findings_chart import bands, span
 from payments_pipeline.assets.pictures import INLINE, plotted, ranked, stacked
-from payments_pipeline.assets.presentation import sparkline
 from payments_pipeline.assets.report_chart import Past, plots, report_chart
 from payments_pipeline.assets.reports import HISTORY_RUNS, report_asset
 from payments_pipeline.config import Settings
@@ -107,7 +106,10 @@ def test_a_reports_page_shows_its_last_runs(engine: Engine, settings: Settings) 
             by_severity=f'{{"HIGH": {number - 1}, "LOW": 1}}', amount_at_risk="{}",
         )  # fmt: skip
     page = report_page(engine, settings)
-    assert page["last_runs"] == sparkline([*range(11, 40), 0])
+    assert list(page)[:6] == [
+        "dagster/row_count", "by_severity", "amount_at_risk", "chart_of_last_runs", "coverage",
+        "dagster/column_schema",
+    ]  # fmt: skip
     assert words_in(page["chart_of_last_runs"])[:3] == ["HIGH", "LOW", "39"]
     with engine.connect() as connection:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
