@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from payments_pipeline.cli_help import shown_as
 from payments_pipeline.cli_options import Json, now
 from payments_pipeline.config import load_settings
 
@@ -84,7 +85,12 @@ def stats(
     show_stats(load_settings(), names or [], as_of=now(), days=days, json=json)
 
 
+COMMANDS_ON_DUTY = {
+    "check": check, "watch": watch, "user": user, "payment": payment, "doctor": doctor, "stats": stats,
+}  # fmt: skip
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `payments-pipeline`."""
-    for command in (check, watch, user, payment, doctor, stats):
-        app.command()(command)
+    for name, command in COMMANDS_ON_DUTY.items():
+        app.command(name, **shown_as(name))(command)

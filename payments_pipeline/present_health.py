@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +25,7 @@ from payments_pipeline.errors import TransientError
 from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.reconcile import quiet_dagster
 from payments_pipeline.reports import load_reports
+from payments_pipeline.screen import screen
 from payments_pipeline.sensors import all_sensors, intervals
 from payments_pipeline.watchdog import Look, Sight, looks
 
@@ -78,4 +78,4 @@ def _table(found: list[Look]) -> None:
             table.add_row(
                 one.name, what.severity, escape(f"{key}: {what.evidence.get('reason', 'amiss')}"), style="red"
             )
-    Console(emoji=False).print(table)
+    screen().print(table)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
 from payments_pipeline.json_output import for_people, write_json
+from payments_pipeline.screen import screen
 from payments_pipeline.stats import STATS, compute, statistic
 
 SHOWN = 15
@@ -27,7 +27,7 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
     Raises:
         ConfigurationError: there is no such statistic.
     """
-    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), Console(emoji=False), {}
+    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), screen(), {}
     with get_engine(settings).connect() as connection:
         require_current(connection)
         for stat in stats:

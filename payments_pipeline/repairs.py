@@ -16,6 +16,7 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, PermanentError
@@ -27,10 +28,10 @@ from payments_pipeline.remediation.actions import apply, propose_target
 from payments_pipeline.remediation.facts import jsonable
 from payments_pipeline.remediation.recheck import Looker, look_again
 from payments_pipeline.reports import load_reports
+from payments_pipeline.screen import screen
 
 FOUND, WELL = 1, 0
 STATES = ("proposed", "approved", "applying", "verified", "failed", "rejected", "expired")
-_WIDE = 140
 
 
 def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | None) -> int:
@@ -40,7 +41,11 @@ def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | 
         ConfigurationError: there is no such state.
     """
     if state is not None and state not in STATES:
-        raise ConfigurationError(f"No action is {state!r}.", where="--state", remedy=f"One of {', '.join(STATES)}.")
+        raise ConfigurationError(
+            f"No action is {state!r}.",
+            where="--state",
+            remedy=did_you_mean(state, STATES, f"One of {', '.join(STATES)}."),
+        )
     rows = rows_of(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
     write_json(json, rows)
     if for_people(json):
@@ -51,6 +56,8 @@ def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | 
                 str(row["approvals"]), row["proposed_by"], row["reason"] or "",
             )  # fmt: skip
         wide_console().print(table)
+        if len(rows) == limit:
+            wide_console().print(f"These are the newest {limit}; --limit shows more.")
     return FOUND if any(row["state"] == "proposed" for row in rows) else WELL
 
 
@@ -207,4 +214,4 @@ def _money(row: Mapping[str, Any]) -> str:
 
 def wide_console() -> Console:
     """Whatever is shown came from outside at some point: brackets and colons are only that."""
-    return Console(width=_WIDE, soft_wrap=True, markup=False, emoji=False)
+    return screen(soft_wrap=True, markup=False)
