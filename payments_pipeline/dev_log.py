@@ -23,7 +23,7 @@ _TROUBLE = re.compile(r"\s*(Traceback \(|[\w.]*(Error|Exception)\b)")
 
 
 class Sieve:
-    """Lets through that the UI answers, where runs begin and end, warnings and errors with the lines that are theirs."""
+    """Lets through that the UI answers, where runs begin and end, warnings, errors, and what belongs to these."""
 
     def __init__(self) -> None:
         self._open = False  # whether the record that the line belongs to was let through
