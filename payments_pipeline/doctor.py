@@ -198,10 +198,12 @@ def _daemon(settings: Settings, now: datetime) -> Iterator[Line]:
     except (PaymentsPipelineError, SQLAlchemyError, dg.DagsterError) as error:
         yield _broken("daemon", error, "Check DAGSTER_POSTGRES_URL and DAGSTER_HOME.")
         return
-    for part, what in sorted(silent.items()):
-        yield Line("daemon", "warning", f"{part}: {what.evidence.get('reason', 'silent')}",
+    if silent:
+        reasons = [str(what.evidence.get("reason", "silent")) for _, what in sorted(silent.items())]
+        more = f" The same of {', '.join(sorted(silent)[1:])}." if len(silent) > 1 else ""
+        yield Line("daemon", "warning", f"{reasons[0]}{more}",
                    "Start it (make dev, or docs/operations.md), unless you run without it.")  # fmt: skip
-    if not silent:
+    else:
         yield Line("daemon", "ok", "dagster-daemon is alive. Everything it must do: payments-pipeline health")
 
 

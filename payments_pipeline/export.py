@@ -17,7 +17,6 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline.config import Settings
 from payments_pipeline.core.likeness import did_you_mean
@@ -28,7 +27,7 @@ from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.json_output import STDOUT, for_people, in_json, unwritable, write_json
 from payments_pipeline.present import COLOURS
 from payments_pipeline.reports import Looked, Report, load_reports, looking
-from payments_pipeline.screen import screen
+from payments_pipeline.screen import Table, screen
 
 Row = Mapping[str, Any]
 Write = Callable[[Row], object]

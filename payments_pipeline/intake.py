@@ -14,7 +14,6 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from sqlalchemy import Connection
 
 from payments_pipeline.config import Settings
@@ -30,7 +29,7 @@ from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.providers.base import Clock, Window
 from payments_pipeline.providers.catalogue import SPECS, build_providers, configured_providers
-from payments_pipeline.screen import screen, span
+from payments_pipeline.screen import Table, screen, span
 
 STALE = timedelta(hours=26)
 """What was created longer ago than this must have been read: the nightly run comes every 24 hours."""

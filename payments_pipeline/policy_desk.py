@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from payments_pipeline.config import Settings
 from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.engine import get_engine
@@ -22,6 +20,7 @@ from payments_pipeline.remediation.policy_change import change_policy, confirm_p
 from payments_pipeline.remediation.policy_writing import Limits
 from payments_pipeline.repairs import FOUND, WELL, rows_of, wide_console, words
 from payments_pipeline.reports import load_reports
+from payments_pipeline.screen import Table
 
 Row = dict[str, Any]
 

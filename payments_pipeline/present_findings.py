@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline import triage
 from payments_pipeline.config import Settings
@@ -26,7 +25,7 @@ from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.notify.channels import build_channels
 from payments_pipeline.notify.outbox import requeue
 from payments_pipeline.reports import load_reports
-from payments_pipeline.screen import screen
+from payments_pipeline.screen import Table, screen
 
 _COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
 
@@ -93,6 +92,9 @@ def show_story(settings: Settings, finding_id: int, *, json: Path | None) -> Non
         f"{finding['opened_at']:%Y-%m-%d %H:%M:%S}, last seen {finding['last_seen_at']:%Y-%m-%d %H:%M:%S} UTC, "
         f"{finding['times_seen']} times"
     )
+    known = load_reports().get(str(finding["report"]))
+    if known is not None:
+        console.print(f"{escape(known.title)}. What to do: {escape(known.what_to_do)}", soft_wrap=True)
     if finding["resolved_at"]:
         console.print(_plain(f"Resolved by {finding['resolved_by']}: {finding['resolution']}"))
     _evidence(console, finding["found_evidence"] or finding["evidence"], finding["evidence"])

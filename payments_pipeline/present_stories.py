@@ -14,7 +14,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
@@ -22,7 +21,7 @@ from payments_pipeline.db.migrate import require_current
 from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.lookup import Story, payment_story, timeline, user_story
 from payments_pipeline.lookup.stories import Row
-from payments_pipeline.screen import screen
+from payments_pipeline.screen import Table, screen
 
 _COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
 _SIDES = {"provider": "cyan", "application": "green", "webhook": "magenta", "finding": "red", "repair": "yellow"}

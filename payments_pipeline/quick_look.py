@@ -16,7 +16,6 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, Engine
 
@@ -30,7 +29,7 @@ from payments_pipeline.present import COLOURS, coverage_lines
 from payments_pipeline.providers.base import Clock
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.reports import Report, load_reports, look
-from payments_pipeline.screen import screen, span
+from payments_pipeline.screen import Table, screen, span
 
 GAPS = "activation_gaps"
 SHOWN = 20

@@ -7,11 +7,21 @@ NO_COLOR and FORCE_COLOR mean what they mean elsewhere; colours go to terminals 
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from rich import table
 from rich.console import Console
 
 PIPE = 10_000
 """Columns where nobody looks: no row of a table is broken or cut, so that grep and less -S see whole ones."""
+
+
+class Table(table.Table):
+    """A table whose cells are folded where there is no room, and never cut: what is cut can't be copied."""
+
+    def add_column(self, *header: Any, **options: Any) -> None:
+        """As the base class, which would cut."""
+        super().add_column(*header, **{"overflow": "fold", **options})
 
 
 def screen(*, stderr: bool = False, soft_wrap: bool = False, highlight: bool = True, markup: bool = True) -> Console:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import typer
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import URL
 
 from payments_pipeline import __version__
@@ -21,7 +20,7 @@ from payments_pipeline.cli_help import COMMANDS, PROGRAM
 from payments_pipeline.core.likeness import did_you_mean, meant
 from payments_pipeline.dev_log import Sieve, relay
 from payments_pipeline.json_output import spelt_out
-from payments_pipeline.screen import screen, span
+from payments_pipeline.screen import Table, screen, span
 from payments_pipeline_tests.terminal import Typed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,6 +125,17 @@ def test_rows_are_whole_in_a_pipe_and_fold_on_a_screen(
     monkeypatch.setenv("COLUMNS", "60")
     screen().print(table)
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 60
+
+
+def test_a_name_is_folded_and_never_cut_where_the_screen_is_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, name = Table("payment", "why"), "pi_3Gs9gopIXVuZWiMEOBpcmjDy"
+    table.add_row(name, "webhook never came, and nobody looked")
+    monkeypatch.setenv("COLUMNS", "30")
+    screen().print(table)
+    rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert "".join(rows) == name
 
 
 def test_ages_read_as_people_say_them() -> None:

@@ -148,8 +148,9 @@ def overview(rows: Sequence[Row[Any]]) -> dict[str, Any]:
 
 
 def by_report(rows: Sequence[Row[Any]]) -> dict[str, Any]:
-    """Metadata from the same rows: how many findings of each report, the most first; long, so it stands last."""
+    """Metadata from the same rows: how many findings of each report, the most first."""
     reports: dict[str, int] = defaultdict(int)
     for row in rows:
         reports[row.report] += row.findings
-    return {"by_report": dict(sorted(reports.items(), key=lambda one: (-one[1], one[0])))}
+    most_first = sorted(reports.items(), key=lambda one: (-one[1], one[0]))
+    return {"by_report": ", ".join(f"{name} {number}" for name, number in most_first) or "none"}
