@@ -84,10 +84,10 @@ def _show(found: list[Look]) -> None:
 
 def _states(one: Look) -> Iterator[tuple[str, str]]:
     """Severity and words; keys of which the same is said stand together: a dead daemon is one trouble, not seven."""
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for key, what in sorted(one.amiss.items()):
         reason = str(what.evidence.get("reason", "amiss"))
-        alike[what.severity, reason.replace(key, "...")].append(key)
-    for (severity, reason), keys in alike.items():
-        said = reason.replace("...", keys[0]) if len(keys) == 1 else reason
-        yield severity, f"{', '.join(keys)}: {said}"
+        alike[what.severity, reason.replace(key, "...")].append((key, reason))
+    for (severity, shared), members in alike.items():
+        said = members[0][1] if len(members) == 1 else shared
+        yield severity, f"{', '.join(key for key, _ in members)}: {said}"

@@ -29,9 +29,12 @@ DAGSTER = "2026-11-21 20:23:16 +0000 - dagster"
 RUN = "nightly_reconciliation - 929842a7-2d42-4962-a3b4-038dffb1e593 - 27056"
 
 
+COMMAND: Any = typer.main.get_command(app)
+
+
 def understood(words: list[str]) -> None:
     """The command line takes these words; nothing is run."""
-    command: Any = typer.main.get_command(app)
+    command = COMMAND
     rest = spelt_out(words)
     while getattr(command, "commands", None):
         command = command.commands[rest.pop(0)]
