@@ -66,7 +66,7 @@ def run_doctor(settings: Settings, *, now: datetime, post: bool, json: Path | No
         remedy = f" What to do: {escape(line.remedy)}" if line.remedy else ""
         console.print(f"[{_COLOURS[line.state]}]{line.state:8}[/] {line.part}: {escape(line.what)}{remedy}")
     if for_people(json):
-        states = Counter(line.state for line in lines)
+        states = Counter(str(line.state) for line in lines)
         told = ", ".join(f"[{colour}]{states[state]} {state}[/]" for state, colour in _COLOURS.items())
         console.print(f"{len(lines)} lines: {told}.")
     write_json(json, {"at": now, "lines": [asdict(line) for line in lines]})

@@ -85,12 +85,7 @@ def stats(
     show_stats(load_settings(), names or [], as_of=now(), days=days, json=json)
 
 
-COMMANDS_ON_DUTY = {
-    "check": check, "watch": watch, "user": user, "payment": payment, "doctor": doctor, "stats": stats,
-}  # fmt: skip
-
-
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `payments-pipeline`."""
-    for name, command in COMMANDS_ON_DUTY.items():
-        app.command(name, **shown_as(name))(command)
+    for command in (check, watch, user, payment, doctor, stats):
+        app.command(**shown_as(command.__name__))(command)
