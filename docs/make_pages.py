@@ -161,6 +161,8 @@ def commands_page() -> str:
     lines += [*_json_table([name for name, command in leaves if _takes_json(command)]), ""]
     for name, command in leaves:
         lines += [f"## {name}", "", (command.help or "").strip(), ""]
+        examples = [one.removeprefix("$ ") for one in (command.epilog or "").split("\n\n") if one.startswith("$ ")]
+        lines += ["```sh", *examples, "```", ""] if examples else []
         for parameter in command.params:
             if parameter.name == "help":
                 continue

@@ -8,6 +8,7 @@ Chromium or Chrome on this machine; it downloads neither.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import shutil
@@ -35,11 +36,20 @@ FLAGS = [
 ]  # fmt: skip
 WIDTH, HEIGHT = 1400, 900
 COLOURS = 192
-PATIENCE_SECONDS = 900.0
+PATIENCE_SECONDS = 1800.0
+STOP_SECONDS = 120.0
 PAGE_MILLISECONDS = 60_000
-STILL_MILLISECONDS = 4000  # graphs move into place, states come after names
+LOADS = 3  # a busy machine answers late: a page that does not come is asked for again
+SETTLE_MILLISECONDS = 30_000
+STILL_MILLISECONDS = 3000  # graphs move into place
+# What turns or shimmers while a part of a page loads. A run in progress turns, too: this wait may end in vain.
+LOADED = "() => !document.querySelector('[class*=Spinner_spinner], [class*=himmer], [class*=keleton]')"
+FOLDED = "localStorage.setItem('dagster-nav-collapsed', 'true')"  # the navigation: room for the page itself
+LAST_LINES = 15
+QUIET_SECONDS = 180.0
 WANTED = {"nightly_reconciliation", "repair_findings"}  # runs that find also tell: delivery may have nothing left
 RUNS = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"
+UNDER_WAY = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
 
 @dataclass(frozen=True)
@@ -60,9 +70,17 @@ class Picture:
     height: int = HEIGHT
 
 
+class PageNotReadyError(Exception):
+    """A page did not show what it should; says which, and what was missing."""
+
+
+class NotServedError(Exception):
+    """`payments-pipeline dev` ended, or its runs did not; says what it wrote last."""
+
+
 def scrolled(words: str) -> Callable[[Any], None]:
-    """Brings the line with these words into view."""
-    return lambda page: page.get_by_text(words).first.scroll_into_view_if_needed()
+    """Brings the line of the table of metadata with these words to the top."""
+    return lambda page: page.get_by_text(words).first.evaluate("one => one.closest('tr').scrollIntoView()")
 
 
 def in_the_config(page: Any) -> None:
@@ -71,27 +89,26 @@ def in_the_config(page: Any) -> None:
     page.get_by_text("say what would change").first.wait_for()
 
 
-def with_switches(page: Any) -> None:
-    """Waits until it is known of each line whether it is on."""
-    page.locator("[class*=formatSwitch]").nth(10).wait_for()
-
-
-def with_log(page: Any) -> None:
-    """Waits until the run's events are there."""
+def as_waterfall(page: Any) -> None:
+    """Shows the run's steps by name, one below the other, over the whole height."""
     page.get_by_text("Loading run logs").first.wait_for(state="hidden")
+    for icon in ("gantt_waterfall", "expand_arrow"):
+        page.locator(f"button:has([aria-label^={icon}])").first.click()
 
 
 PICTURES = (
-    Picture("asset_graph", "/asset-groups", ("providers", "canonical", "reports", "findings")),
+    Picture("asset_graph", "/asset-groups", ("providers", "canonical", "reports", "findings", "analytics"), height=560),
+    Picture("lineage", "/assets/activation_gaps?view=lineage", ("app_users", "stripe_disputes", "deposit_matches")),
     Picture("report_asset", "/assets/stuck_authorizations?view=overview", ("What to do", "Postgres", "by_severity")),
     Picture(
-        "report_metadata", "/assets/stuck_authorizations?view=overview", ("amount_at_risk",), scrolled("chart_of_last")
+        "report_metadata", "/assets/stuck_authorizations?view=overview", ("amount_at_risk",), scrolled("by_severity")
     ),
-    Picture("findings_chart", "/assets/findings?view=overview", ("open_over_time",), scrolled("open_over_time")),
-    Picture("checks", "/assets/stripe_refunds?view=checks", ("read_in_full", "no_duplicates")),
+    Picture("findings_chart", "/assets/findings?view=overview", ("open_over_time",), scrolled("by_severity")),
+    Picture("analytics", "/assets/payment_success?view=overview", ("preview", "chart"), scrolled("preview")),
+    Picture("checks", "/assets/stuck_authorizations?view=checks", ("no_rows", "What to do")),
     Picture("launchpad", "/locations/payments_pipeline/jobs/capture_payment/playground", ("Launch",), in_the_config),
-    Picture("automation", "/automation", ("activation_probe", "night_over"), with_switches),
-    Picture("run", "/runs/{nightly}", ("nightly_reconciliation", "Events"), with_log),
+    Picture("automation", "/automation", ("activation_probe", "night_over"), height=1200),
+    Picture("run", "/runs/{nightly}", ("nightly_reconciliation", "RUN_SUCCESS"), as_waterfall),
 )
 
 
@@ -112,6 +129,7 @@ def opened(browser_path: str, address: str) -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
         context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, base_url=address)
+        context.add_init_script(FOLDED)
         page = context.new_page()
         page.set_default_timeout(PAGE_MILLISECONDS)
         yield page
@@ -120,13 +138,42 @@ def opened(browser_path: str, address: str) -> Iterator[Any]:
 
 
 def visit(page: Any, picture: Picture, nightly: str) -> None:
-    """Open the page and wait until it shows what it should."""
+    """Open the page and wait until it shows what it should, also by opening it again.
+
+    Raises:
+        PageNotReadyError: it did not.
+    """
+    from playwright.sync_api import Error
+
     page.set_viewport_size({"width": WIDTH, "height": picture.height})
-    page.goto(picture.path.format(nightly=nightly))
-    for words in picture.sees:
-        page.get_by_text(words, exact=False).first.wait_for()
-    if picture.prepare is not None:
-        picture.prepare(page)
+    for load in range(1, LOADS + 1):
+        missing = "an answer"
+        try:
+            page.goto(picture.path.format(nightly=nightly), wait_until="domcontentloaded")
+            for words in picture.sees:
+                missing = repr(words)
+                page.get_by_text(words, exact=False).first.wait_for()
+            missing = "what is to be done on it first"
+            if picture.prepare is not None:
+                picture.prepare(page)
+        except Error as error:
+            if load == LOADS:
+                raise PageNotReadyError(
+                    f"The page of {picture.name}.png, {picture.path}, did not show {missing} within "
+                    f"{PAGE_MILLISECONDS // 1000} seconds, opened {LOADS} times: {error.message.splitlines()[0]}"
+                ) from error
+        else:
+            return
+
+
+def settle(page: Any) -> None:
+    """Wait until nothing loads any more, as far as it ends."""
+    from playwright.sync_api import TimeoutError as Late
+
+    page.wait_for_timeout(STILL_MILLISECONDS)
+    with contextlib.suppress(Late):
+        page.wait_for_function(LOADED, timeout=SETTLE_MILLISECONDS)
+    page.wait_for_timeout(STILL_MILLISECONDS)
 
 
 def ask(port: int, query: str) -> dict[str, Any]:
@@ -142,37 +189,47 @@ def served(users: int) -> Iterator[tuple[int, str]]:
     Yields:
         The UI's port, and the id of the nightly run.
     """
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
         probe.close()
         clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
         command = [sys.executable, "-m", "payments_pipeline.cli"]
         environment = {**clean, "PAYMENTS_HOME": home}
-        process = subprocess.Popen(  # noqa: S603  (our own interpreter)
-            [*command, "dev", "--users", str(users), "--port", str(port)],
-            cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        log = Path(home) / "dev.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603  (our own interpreter)
+                [*command, "dev", "--users", str(users), "--port", str(port)],
+                cwd=home, env=environment, stdout=out, stderr=out,
+            )  # fmt: skip
         try:
-            yield port, _reconciled(port)
+            yield port, _reconciled(process, port, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=STOP_SECONDS)
+            process.kill()
             subprocess.run([*command, "db", "stop"], cwd=home, env=environment, check=False, capture_output=True)  # noqa: S603
 
 
-def _reconciled(port: int) -> str:
+def _reconciled(process: subprocess.Popen[bytes], port: int, log: Path) -> str:
+    """Id of the nightly run, as soon as all that was wanted is done and nothing is under way."""
     end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
+    done: dict[str, str] = {}
+    while time.monotonic() < end and process.poll() is None:
         time.sleep(2)
         try:
             runs = ask(port, RUNS)["runsOrError"]["results"]
         except (requests.RequestException, KeyError, ValueError):
             continue
-        done = {run["jobName"]: run["runId"] for run in runs if run["status"] == "SUCCESS"}
-        if set(done) >= WANTED:
-            return str(done["nightly_reconciliation"])
-    raise TimeoutError(f"{', '.join(sorted(WANTED))} did not all succeed within {PATIENCE_SECONDS:.0f} seconds.")
+        if not set(done) >= WANTED:
+            done = {run["jobName"]: run["runId"] for run in runs if run["status"] == "SUCCESS"}
+            quiet = time.monotonic() + QUIET_SECONDS  # sensors may find work for ever: the pictures then show some
+        elif time.monotonic() > quiet or not any(run["status"] in UNDER_WAY for run in runs):
+            return done["nightly_reconciliation"]
+    why = "ended" if process.poll() is not None else f"did not do {', '.join(sorted(WANTED - set(done)))} in time"
+    last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+    raise NotServedError("\n".join([f"payments-pipeline dev {why}. It wrote last:", *last]))
 
 
 def small(png: bytes) -> bytes:
@@ -197,16 +254,24 @@ def main() -> int:
         console.print(f"There is no browser: none of {', '.join(BROWSERS)} is on the PATH. Install one, e.g. chromium.")
         return 2
     FOLDER.mkdir(exist_ok=True)
-    with served(asked.users) as (port, nightly), opened(browser, f"http://{LOOPBACK}:{port}") as page:
+    try:
+        _take(browser, asked.users, asked.names, console)
+    except (PageNotReadyError, NotServedError) as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        return 2
+    return 0
+
+
+def _take(browser: str, users: int, names: list[str], console: Console) -> None:
+    with served(users) as (port, nightly), opened(browser, f"http://{LOOPBACK}:{port}") as page:
         for picture in PICTURES:
-            if asked.names and picture.name not in asked.names:
+            if names and picture.name not in names:
                 continue
             visit(page, picture, nightly)
-            page.wait_for_timeout(STILL_MILLISECONDS)
+            settle(page)
             file = FOLDER / f"{picture.name}.png"
             file.write_bytes(small(page.screenshot(animations="disabled")))
             console.print(f"{file.name}: {file.stat().st_size // 1024} KB")
-    return 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
@@ -35,6 +34,7 @@ from payments_pipeline.sandbox.outages import interrupt, leave_incomplete
 from payments_pipeline.sandbox.scoring import Score, score
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import Label, World, build_world, write_application
+from payments_pipeline.screen import Table
 
 DATABASE = "accuracy"
 TIMEOUT_SECONDS = 2.0

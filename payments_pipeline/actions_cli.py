@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from payments_pipeline.cli_help import shown_as
 from payments_pipeline.cli_options import Json, now
 from payments_pipeline.config import load_settings
 from payments_pipeline.core.people import person
@@ -49,7 +50,7 @@ def show_action(action: Number, json: Json = None) -> None:
     raise typer.Exit(run_show(load_settings(), action, json=json))
 
 
-@actions_app.command("propose")
+@actions_app.command("propose", **shown_as("actions propose"))
 def propose_action(
     kind: Annotated[str, typer.Argument(help="Kind of repair, e.g. capture_payment.")],
     target: Annotated[list[str], typer.Argument(help="Of what, e.g. provider_ref=pi_1 capture_amount=30.50.")],
@@ -84,7 +85,7 @@ def reject_action(action: Number, actor: Actor, reason: Reason) -> None:
     raise typer.Exit(run_reject(load_settings(), action, actor=actor, as_of=now(), reason=reason))
 
 
-@actions_app.command("apply")
+@actions_app.command("apply", **shown_as("actions apply"))
 def apply_action(action: Number, actor: Actor, dry_run: DryRun = True) -> None:
     """Make a repair that policy lets you make. Both sides are read again first. Exits with 1 unless it is verified."""
     from payments_pipeline.repairs import run_apply
@@ -100,7 +101,7 @@ def list_policies(json: Json = None) -> None:
     raise typer.Exit(run_policies(load_settings(), as_of=now(), json=json))
 
 
-@actions_app.command("policy")
+@actions_app.command("policy", **shown_as("actions policy"))
 def change_policy(  # noqa: PLR0917  (typer's options)
     kind: Annotated[str, typer.Argument(help="Kind of repair, e.g. capture_payment.")],
     actor: Actor,

@@ -180,7 +180,7 @@ def _report_check(report: Report) -> dg.AssetChecksDefinition:
         with database.connect() as connection:
             rows = connection.execute(named("checks/newest_report_run.sql"), {"report": report.name}).scalar() or 0
         told = f"{rows} rows. What to do: {report.what_to_do}" if rows else ""
-        return _result(report.name, EMPTY, told, severity=WARN)
+        return _result(report.name, EMPTY, told, severity=WARN, rows=rows)
 
     return run
 
@@ -213,12 +213,15 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number else ""
 
 
-def _result(asset: str, check: str, problem: str, severity: dg.AssetCheckSeverity = ERROR) -> dg.AssetCheckResult:
+def _result(
+    asset: str, check: str, problem: str, severity: dg.AssetCheckSeverity = ERROR, **figures: int
+) -> dg.AssetCheckResult:
+    """Failed where there is a `problem`; `figures` are what the check's page plots over its runs."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=check,
         passed=not problem,
         severity=severity,
         description=problem or None,
-        metadata={"problem": problem} if problem else {},
+        metadata=figures,
     )

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from payments_pipeline import __version__
 from payments_pipeline.actions_cli import actions_app, activate
+from payments_pipeline.cli_help import COMMANDS, TRY, shown_as
 from payments_pipeline.cli_options import AsOf, Json, as_of_time, moment, now, report_names, say
 from payments_pipeline.config import load_settings
 from payments_pipeline.database_cli import audit_app, db_app
@@ -28,7 +29,11 @@ from payments_pipeline.operator_cli import add_to as add_operator_commands
 
 
 class Commands(TyperGroup):
-    """All commands; a bare `--json` is spelt out before anything is parsed."""
+    """All commands, in the order of `cli_help`; a bare `--json` is spelt out before anything is parsed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Those that a newcomer needs first stand first."""
+        return sorted(super().list_commands(ctx), key=list(COMMANDS).index)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As the base class, over words that say where the JSON goes."""
@@ -39,27 +44,39 @@ app = typer.Typer(
     name="payments-pipeline",
     cls=Commands,
     help="Keeps providers, application and users' access in agreement: finds gaps, tells people, repairs, proves.",
+    epilog=TRY,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 add_operator_commands(app)
-app.add_typer(db_app, name="db")
-app.add_typer(audit_app, name="audit")
-app.add_typer(actions_app, name="actions")
-app.command()(activate)
-app.add_typer(findings_app, name="findings")
-app.add_typer(outbox_app, name="outbox")
+app.add_typer(db_app, name="db", **shown_as("db"))
+app.add_typer(audit_app, name="audit", **shown_as("audit"))
+app.add_typer(actions_app, name="actions", **shown_as("actions"))
+app.command(**shown_as("activate"))(activate)
+app.add_typer(findings_app, name="findings", **shown_as("findings"))
+app.add_typer(outbox_app, name="outbox", **shown_as("outbox"))
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(__version__)
+        raise typer.Exit
 
 
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Print the version.", callback=_tell_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Keeps providers, application and users' access in agreement: finds gaps, tells people, repairs, proves."""
     del debug  # taken by main(), wherever it stands on the line
 
 
-@app.command()
+@app.command(**shown_as("env"))
 def env() -> None:
     """Print the exports that dagster-webserver and dagster-daemon need: eval "$(payments-pipeline env)"."""
     from payments_pipeline.dev import dagster_environment
@@ -68,7 +85,7 @@ def env() -> None:
         say(f"export {name}='{value}'")
 
 
-@app.command()
+@app.command(**shown_as("dev"))
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI on loopback.")] = 3000,
     users: Annotated[int, typer.Option(min=1, help="Size of the sandbox world.")] = 500,
@@ -76,14 +93,17 @@ def dev(
     real: Annotated[
         bool, typer.Option("--real", help="No sandbox: the providers and database of the environment.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show all that Dagster logs; else runs, warnings and errors.")
+    ] = False,
 ) -> None:
     """Open Dagster's UI with its daemon on loopback, over a sandbox world (or, with --real, over your own)."""
     from payments_pipeline.dev import run_dev
 
-    raise typer.Exit(run_dev(load_settings(), port=port, users=users, seed=seed, real=real, now=now()))
+    raise typer.Exit(run_dev(load_settings(), port=port, users=users, seed=seed, real=real, now=now(), verbose=verbose))
 
 
-@app.command()
+@app.command(**shown_as("init"))
 def init(
     folder: Annotated[
         Path, typer.Argument(help="Where .env is to stand; commands read it where they are called.")
@@ -95,7 +115,7 @@ def init(
     raise typer.Exit(run_init(folder))
 
 
-@app.command()
+@app.command(**shown_as("demo"))
 def demo(
     users: Annotated[int, typer.Option(min=50, help="Users to plant; small worlds come out larger.")] = 2000,
     seed: Annotated[int, typer.Option(help="Same seed, same size, same time: same world.")] = 1,
@@ -112,7 +132,7 @@ def demo(
     raise typer.Exit(run_demo(load_settings(), users=users, seed=seed, as_of=at, json=json))
 
 
-@app.command()
+@app.command(**shown_as("reconcile"))
 def reconcile(
     as_of: AsOf = None,
     repair: Annotated[bool, typer.Option("--repair", help="Also make the repairs that policy allows.")] = False,
@@ -127,7 +147,7 @@ def reconcile(
     raise typer.Exit(run_reconcile(load_settings(), as_of=as_of_time(as_of), repair=repair, json=json))
 
 
-@app.command()
+@app.command(**shown_as("backfill"))
 def backfill(  # noqa: PLR0917  (typer hands them by name)
     provider: Annotated[str, typer.Argument(help="stripe, nowpayments or okx.")],
     start: Annotated[str, typer.Option("--from", help="First creation time to read, e.g. 2026-10-01.", metavar="TIME")],
@@ -156,7 +176,7 @@ def backfill(  # noqa: PLR0917  (typer hands them by name)
     raise typer.Exit(run_backfill(load_settings(), request, clock=now, json=json))
 
 
-@app.command()
+@app.command(**shown_as("coverage"))
 def coverage(
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     since: Annotated[
@@ -175,7 +195,7 @@ def coverage(
     raise typer.Exit(run_coverage(load_settings(), provider=provider, since=first, now=now(), json=json))
 
 
-@app.command()
+@app.command(**shown_as("report"))
 def report(
     name: Annotated[
         str | None,
@@ -211,7 +231,7 @@ def report(
         say(*(f"{rows} rows in {file}" for file in filter(None, files.values())))
 
 
-@app.command()
+@app.command(**shown_as("accuracy"))
 def accuracy(
     users: Annotated[int, typer.Option(min=50, help="Users to plant; small worlds come out larger.")] = 500,
     seed: Annotated[int, typer.Option(help="Same seed, same size, same time: same world.")] = 1,
@@ -228,7 +248,7 @@ def accuracy(
     raise typer.Exit(run_accuracy(load_settings(), users=users, seed=seed, as_of=at, json=json))
 
 
-@app.command()
+@app.command(**shown_as("health"))
 def health(json: Json = None) -> None:
     """Does what must happen by itself happen? Also when the daemon is dead: call it from cron or a timer.
 
@@ -239,7 +259,7 @@ def health(json: Json = None) -> None:
     raise typer.Exit(show_health(load_settings(), now=now(), json=json))
 
 
-@app.command()
+@app.command(**shown_as("version"))
 def version() -> None:
     """Print the version."""
     say(__version__)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
@@ -35,6 +34,7 @@ from payments_pipeline.reports import load_reports
 from payments_pipeline.sandbox.scoring import Score, score
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import World, build_world, write_application
+from payments_pipeline.screen import Table
 
 DATABASE = "demo"
 # The second run looks a little later, but within the grace period of payments made seconds ago.

@@ -28,6 +28,8 @@ from payments_pipeline.config import Settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import dagster_storage_url, driver_connection, engine_for, get_engine
 from payments_pipeline.db.migrate import upgrade
+from payments_pipeline.dev_log import NAME as LOG
+from payments_pipeline.dev_log import relay
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.reconcile import NIGHTLY
 from payments_pipeline.sandbox.state import SandboxState
@@ -55,13 +57,16 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_dev(settings: Settings, *, port: int, users: int, seed: int, real: bool, now: datetime) -> int:
+def run_dev(
+    settings: Settings, *, port: int, users: int, seed: int, real: bool, now: datetime, verbose: bool = False
+) -> int:
     """Serve until interrupted.
 
     Args:
         port: of the UI, on loopback.
         users, seed, now: the sandbox world; unused with `real`.
         real: use the providers and the database of the environment.
+        verbose: show all that Dagster logs, and not only where runs begin and end, warnings and errors.
 
     Returns:
         The exit code of `dagster dev`.
@@ -70,15 +75,16 @@ def run_dev(settings: Settings, *, port: int, users: int, seed: int, real: bool,
         ConfigurationError: the port is taken.
     """
     _require_free(port)
-    console = Console()
+    log = settings.payments_home.resolve() / LOG
     if real:
         upgrade(get_engine(settings), settings.contract_dir)
-        return _serve(dagster_environment(settings), port, console)
+        return _serve(dagster_environment(settings), port, log, verbose=verbose)
+    console = Console()
     with sandbox_world(settings.payments_home, "sandbox", users=users, seed=seed, as_of=now) as environment:
         console.print(f"A sandbox world of {users} users (seed {seed}) is served on loopback.")
         first_look = threading.Thread(target=_reconcile_once_up, args=(port,), daemon=True)
         first_look.start()
-        return _serve({**dagster_environment(settings), **environment}, port, console)
+        return _serve({**dagster_environment(settings), **environment}, port, log, verbose=verbose)
 
 
 @contextmanager
@@ -109,16 +115,29 @@ def sandbox_world(home: Path, database: str, *, users: int, seed: int, as_of: da
         }
 
 
-def _serve(environment: dict[str, str], port: int, console: Console) -> int:
+def _serve(environment: dict[str, str], port: int, log: Path, *, verbose: bool) -> int:
+    console = Console()
     console.print(f"Dagster's UI: http://{LOOPBACK}:{port} (Ctrl-C stops everything but the database).")
+    console.print(f"Its whole log: {log}", soft_wrap=True, highlight=False)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(_shipped("workspace.yaml"))]
     arguments = [*command, "-h", LOOPBACK, "-p", str(port)]
-    process = subprocess.Popen(arguments, env={**os.environ, **environment})  # noqa: S603  (our own interpreter)
+    process = subprocess.Popen(  # noqa: S603  (our own interpreter)
+        arguments, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None  # noqa: S101  (asked for)
+    shown = threading.Thread(
+        target=relay, args=(process.stdout, log, console), kwargs={"verbose": verbose}, daemon=True
+    )
+    shown.start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop is a Ctrl-C
     try:
-        return process.wait()
+        code = process.wait()
     except KeyboardInterrupt:
         return _end(process)
+    if code:
+        shown.join(STOP_SECONDS)
+        console.print(f"Dagster ended with {code}. What to do: read the end of {log}", soft_wrap=True, highlight=False)
+    return code
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -6,6 +6,8 @@ here: mending anything, or judging the application's data (the reports do).
 
 from __future__ import annotations
 
+import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -15,11 +17,11 @@ from typing import Literal
 
 import dagster as dg
 import requests
-from rich.console import Console
 from rich.markup import escape
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from payments_pipeline import __version__
 from payments_pipeline.config import Settings
 from payments_pipeline.db.contract import CONTRACT, missing_columns
 from payments_pipeline.db.engine import get_engine
@@ -32,6 +34,7 @@ from payments_pipeline.present_health import sighted
 from payments_pipeline.providers.accounts import ConfiguredProvider, identified
 from payments_pipeline.providers.base import Window
 from payments_pipeline.providers.catalogue import build_providers
+from payments_pipeline.screen import screen
 from payments_pipeline.watchdog.machinery import daemons
 
 State = Literal["ok", "warning", "failed", "skipped"]
@@ -54,14 +57,18 @@ class Line:
 
 
 def run_doctor(settings: Settings, *, now: datetime, post: bool, json: Path | None) -> int:
-    """Examine everything and show it, as it comes; returns 1 when a line is a warning or failed, else 0."""
-    console, lines = Console(soft_wrap=True, highlight=False, emoji=False), []
+    """Examine everything, show it as it comes, and count it; returns 1 when a line is a warning or failed, else 0."""
+    console, lines = screen(soft_wrap=True, highlight=False), []
     for line in examine(settings, now=now, post=post):
         lines.append(line)
         if not for_people(json):
             continue
         remedy = f" What to do: {escape(line.remedy)}" if line.remedy else ""
         console.print(f"[{_COLOURS[line.state]}]{line.state:8}[/] {line.part}: {escape(line.what)}{remedy}")
+    if for_people(json):
+        states = Counter(str(line.state) for line in lines)
+        told = ", ".join(f"[{colour}]{states[state]} {state}[/]" for state, colour in _COLOURS.items())
+        console.print(f"{len(lines)} lines: {told}.")
     write_json(json, {"at": now, "lines": [asdict(line) for line in lines]})
     return 1 if any(line.state in {"warning", "failed"} for line in lines) else 0
 
@@ -72,6 +79,7 @@ def examine(settings: Settings, *, now: datetime, post: bool) -> Iterator[Line]:
     Args:
         post: also send a message to Discord; nothing else is ever written anywhere.
     """
+    yield _installation()
     engine = None
     try:
         engine = get_engine(settings)
@@ -96,7 +104,7 @@ def _server(connection: Connection, now: datetime) -> Iterator[Line]:
     if row.version < OLDEST_SERVER:
         yield Line("database", "failed", f"PostgreSQL {row.words} is too old.", "Use PostgreSQL 14 or newer.")
     else:
-        yield Line("database", "ok", f"PostgreSQL {row.words} answers.")
+        yield Line("database", "ok", f"PostgreSQL {row.words} answers: {_place(connection.engine.url)}.")
     skew = row.at - now
     if abs(skew) > SKEW:
         ahead = "ahead of" if skew > timedelta(0) else "behind"
@@ -106,6 +114,20 @@ def _server(connection: Connection, now: datetime) -> Iterator[Line]:
         )  # fmt: skip
     else:
         yield Line("clocks", "ok", "This machine and the database agree on the time.")
+
+
+def _installation() -> Line:
+    """Which version reads which settings: two checkouts or two folders are easily taken for each other."""
+    file = Path(".env").absolute()
+    settings = f"settings are those of {file} and the environment" if file.is_file() else "no .env in this folder"
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return Line("installation", "ok", f"payments-pipeline {__version__}, {system}; {settings}.")
+
+
+def _place(url: URL) -> str:
+    """Which database it is, without user or password."""
+    host = url.host or str(url.query.get("host", "this machine"))
+    return f"database {url.database} on {host}{f', port {url.port}' if url.port else ''}"
 
 
 def _migrated(connection: Connection) -> Iterator[Line]:
@@ -176,10 +198,12 @@ def _daemon(settings: Settings, now: datetime) -> Iterator[Line]:
     except (PaymentsPipelineError, SQLAlchemyError, dg.DagsterError) as error:
         yield _broken("daemon", error, "Check DAGSTER_POSTGRES_URL and DAGSTER_HOME.")
         return
-    for part, what in sorted(silent.items()):
-        yield Line("daemon", "warning", f"{part}: {what.evidence.get('reason', 'silent')}",
+    if silent:
+        reasons = [str(what.evidence.get("reason", "silent")) for _, what in sorted(silent.items())]
+        more = f" The same of {', '.join(sorted(silent)[1:])}." if len(silent) > 1 else ""
+        yield Line("daemon", "warning", f"{reasons[0]}{more}",
                    "Start it (make dev, or docs/operations.md), unless you run without it.")  # fmt: skip
-    if not silent:
+    else:
         yield Line("daemon", "ok", "dagster-daemon is alive. Everything it must do: payments-pipeline health")
 
 

@@ -17,9 +17,9 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline.config import Settings
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
 from payments_pipeline.db.sql import named
@@ -27,6 +27,7 @@ from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.json_output import STDOUT, for_people, in_json, unwritable, write_json
 from payments_pipeline.present import COLOURS
 from payments_pipeline.reports import Looked, Report, load_reports, looking
+from payments_pipeline.screen import Table, screen
 
 Row = Mapping[str, Any]
 Write = Callable[[Row], object]
@@ -52,7 +53,9 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
     reports = load_reports()
     if name not in reports:
         raise ConfigurationError(
-            f"There is no report {name!r}.", where="report", remedy=f"The reports are: {', '.join(reports)}."
+            f"There is no report {name!r}.",
+            where="report",
+            remedy=did_you_mean(name, reports, "payments-pipeline report lists all of them."),
         )
     report = reports[name]
     wanted = {form: file for form, file in files.items() if file is not None}
@@ -67,7 +70,7 @@ def run_report(settings: Settings, name: str, *, as_of: datetime, files: Mapping
         require_current(connection)
     with looking(engine, report, as_of=as_of, overrides=overrides) as looked:
         if not wanted:
-            return _show(Console(emoji=False), report, looked, as_of)
+            return _show(screen(), report, looked, as_of)
         return _write(wanted, looked)
 
 
@@ -86,8 +89,8 @@ def list_reports(settings: Settings, *, json: Path | None) -> None:
         table.add_column(column, justify="right" if column == "rows" else "left")
     for line in listed:
         severity = f"[{COLOURS[line['severity']]}]{line['severity']}[/]"
-        table.add_row(line["report"], severity, str(line.get("rows", "")), escape(str(line["title"])))
-    Console(emoji=False).print(table)
+        table.add_row(line["report"], severity, str(line.get("rows", "not run")), escape(str(line["title"])))
+    screen().print(table)
 
 
 def _last_runs(settings: Settings) -> dict[str, dict[str, Any]]:

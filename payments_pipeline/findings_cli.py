@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
-from payments_pipeline.cli_options import Json, moment, now, say
+from payments_pipeline.cli_help import shown_as
+from payments_pipeline.cli_options import Json, moment, now, report_names, say
 from payments_pipeline.config import load_settings
+from payments_pipeline.core.states import Severity
 
 findings_app = typer.Typer(help="Findings: what is open, one with its story, and what people do with them.",
                            no_args_is_help=True)  # fmt: skip
@@ -21,16 +23,22 @@ Reason = Annotated[str, typer.Option(help="Why; stands in the audit trail.")]
 Actor = Annotated[str, typer.Option("--as", help="Who does it; default: your log-in name.", default_factory=getuser)]
 
 
-@findings_app.command("list")
+@findings_app.command("list", **shown_as("findings list"))
 def findings_list(
-    report: Annotated[str | None, typer.Option(help="Only this report's.")] = None,
+    report: Annotated[str | None, typer.Option(help="Only this report's.", autocompletion=report_names)] = None,
+    severity: Annotated[
+        Severity | None, typer.Option(help="Only these: critical, high, medium or low.", case_sensitive=False)
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Only about this user: the application's id.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     json: Json = None,
 ) -> None:
     """What is open now, the gravest and oldest first. Exits with 1 when there is anything."""
+    from payments_pipeline.findings import Wanted
     from payments_pipeline.present_findings import show_list
 
-    raise typer.Exit(show_list(load_settings(), report=report, limit=limit, json=json))
+    wanted = Wanted(report, None if severity is None else severity.value, user)
+    raise typer.Exit(show_list(load_settings(), wanted, limit=limit, json=json))
 
 
 @findings_app.command("show")
@@ -47,7 +55,7 @@ def findings_ack(finding_id: FindingId, actor: Actor, reason: Reason = "") -> No
     _handle(finding_id, "acknowledge", actor=actor, reason=reason or None)
 
 
-@findings_app.command("snooze")
+@findings_app.command("snooze", **shown_as("findings snooze"))
 def findings_snooze(
     finding_id: FindingId,
     actor: Actor,
@@ -58,7 +66,7 @@ def findings_snooze(
     _handle(finding_id, "snooze", actor=actor, reason=reason or None, until=moment(until, "--until"))
 
 
-@findings_app.command("resolve")
+@findings_app.command("resolve", **shown_as("findings resolve"))
 def findings_resolve(finding_id: FindingId, actor: Actor, reason: Reason) -> None:
     """Say that it is over, and why. It stays so while its row is there unchanged."""
     _handle(finding_id, "resolve", actor=actor, reason=reason)

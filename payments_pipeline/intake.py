@@ -14,10 +14,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from sqlalchemy import Connection
 
 from payments_pipeline.config import Settings
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.errors import ConfigurationError
@@ -29,6 +29,7 @@ from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.providers.base import Clock, Window
 from payments_pipeline.providers.catalogue import SPECS, build_providers, configured_providers
+from payments_pipeline.screen import Table, screen, span
 
 STALE = timedelta(hours=26)
 """What was created longer ago than this must have been read: the nightly run comes every 24 hours."""
@@ -76,7 +77,9 @@ def run_coverage(
     names = sorted({spec.provider for spec in SPECS})
     if provider is not None and provider not in names:
         raise ConfigurationError(
-            f"There is no provider {provider!r}.", where="coverage", remedy=f"Choose one of {', '.join(names)}."
+            f"There is no provider {provider!r}.",
+            where="coverage",
+            remedy=did_you_mean(provider, names, f"Choose one of {', '.join(names)}."),
         )
     engine = get_engine(settings)
     upgrade(engine, settings.contract_dir)
@@ -84,7 +87,7 @@ def run_coverage(
         lines = standing_lines(connection, configured_providers(settings), now, since)
     lines = [line for line in lines if provider in {None, line["provider"]}]
     if for_people(json):
-        _show_standings(Console(), lines)
+        _show_standings(screen(), lines)
     write_json(json, {"as_of": now.isoformat(), "resources": lines})
     return 0 if all(line["state"] in {"complete", "not configured"} and not line["gaps"] for line in lines) else 1
 
@@ -195,7 +198,7 @@ def _cells(line: Mapping[str, Any]) -> Iterable[str]:
     yield str(len(line["gaps"]))
     yield str(line["objects"])
     yield "" if line["missed_by_feed"] is None else str(line["missed_by_feed"])
-    yield "none" if behind is None else f"{timedelta(seconds=behind)} ago"
+    yield "none" if behind is None else f"{span(behind)} ago"
 
 
 def _problems(lines: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -17,6 +17,7 @@ import orjson
 from rich.console import Console
 
 from payments_pipeline.errors import ConfigurationError
+from payments_pipeline.screen import screen
 
 STDOUT = Path("-")
 OPTION = "--json"
@@ -47,7 +48,7 @@ def for_people(json: Path | None) -> bool:
 
 def console(json: Path | None) -> Console:
     """Where a long command tells people how it goes: standard error while standard output is JSON's."""
-    return Console(stderr=not for_people(json))
+    return screen(stderr=not for_people(json))
 
 
 def write_json(json: Path | None, value: Any) -> None:

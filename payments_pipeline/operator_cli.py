@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from payments_pipeline.cli_help import shown_as
 from payments_pipeline.cli_options import Json, now
 from payments_pipeline.config import load_settings
 
@@ -87,4 +88,4 @@ def stats(
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `payments-pipeline`."""
     for command in (check, watch, user, payment, doctor, stats):
-        app.command()(command)
+        app.command(**shown_as(command.__name__))(command)

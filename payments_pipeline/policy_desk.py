@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from payments_pipeline.config import Settings
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.json_output import for_people, write_json
@@ -22,6 +20,7 @@ from payments_pipeline.remediation.policy_change import change_policy, confirm_p
 from payments_pipeline.remediation.policy_writing import Limits
 from payments_pipeline.repairs import FOUND, WELL, rows_of, wide_console, words
 from payments_pipeline.reports import load_reports
+from payments_pipeline.screen import Table
 
 Row = dict[str, Any]
 
@@ -62,8 +61,8 @@ def run_policy(
         ConfigurationError: there is no such report. PermanentError: as `change_policy`.
     """
     if report and report not in (known := load_reports()):
-        close = ", ".join(get_close_matches(report, known, n=5, cutoff=0.4)) or "one that docs/reports.md names"
-        raise ConfigurationError(f"There is no report {report!r}.", where="--report", remedy=f"Perhaps {close}.")
+        remedy = did_you_mean(report, known, "payments-pipeline report lists all of them.")
+        raise ConfigurationError(f"There is no report {report!r}.", where="--report", remedy=remedy)
     wanted = {name: value for name, value in changes.items() if value is not None}
     became = change_policy(
         get_engine(settings), kind, actor=actor, as_of=as_of, report=report, changes=wanted, limits=limits

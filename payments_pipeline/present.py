@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy import Connection
 
 from payments_pipeline.config import Settings
@@ -25,6 +24,7 @@ from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import write_json
 from payments_pipeline.providers.catalogue import SPECS, configured_providers
 from payments_pipeline.reports import Report, load_reports, stored_totals
+from payments_pipeline.screen import Table
 
 PROBLEMS_SHOWN = 5
 REMEDY = "payments-pipeline doctor examines database, keys and accounts; then run it again."

@@ -13,33 +13,55 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline import triage
 from payments_pipeline.config import Settings
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.core.people import person
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.errors import ConfigurationError
-from payments_pipeline.findings import Finding, finding_story, live_findings
+from payments_pipeline.findings import Finding, Wanted, count_live, finding_story, live_findings
 from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.notify.channels import build_channels
 from payments_pipeline.notify.outbox import requeue
+from payments_pipeline.reports import load_reports
+from payments_pipeline.screen import Table, screen
 
 _COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
 
 
-def show_list(settings: Settings, *, report: str | None, limit: int, json: Path | None) -> int:
-    """Live findings, the gravest and oldest first; returns 1 when there are any."""
+def show_list(settings: Settings, wanted: Wanted, *, limit: int, json: Path | None) -> int:
+    """Live findings, the gravest and oldest first; returns 1 when there are any.
+
+    Raises:
+        ConfigurationError: nothing is of the report that was named, for there is no such report.
+    """
     with get_engine(settings).connect() as connection:
-        found = live_findings(connection, report, limit)
+        found = live_findings(connection, wanted, limit)
+        every = len(found) if len(found) < limit else count_live(connection, wanted)
+    if not found and wanted.report is not None:
+        _require_report(wanted.report)
     write_json(json, [asdict(one) for one in found])
     if for_people(json):
-        Console().print(_listed(found))
+        screen().print(_listed(found, every) if found else "No such finding is open.")
     return 1 if found else 0
 
 
-def _listed(found: Sequence[Finding]) -> Table:
-    table = Table(title="Live findings", title_justify="left")
+def _require_report(name: str) -> None:
+    from payments_pipeline.watchdog.rounds import WATCHES
+
+    known = [*load_reports(), *sorted(WATCHES)]
+    if name not in known:
+        raise ConfigurationError(
+            f"There is no report {name!r}.",
+            where="--report",
+            remedy=did_you_mean(name, known, "payments-pipeline report lists all of them."),
+        )
+
+
+def _listed(found: Sequence[Finding], every: int) -> Table:
+    more = f"; the first {len(found)} of them, --limit {every} shows all" if every > len(found) else ""
+    table = Table(title=f"Live findings: {every}{more}", title_justify="left")
     for column in ("id", "report", "severity", "status", "user", "amount", "opened", "seen", "reason"):
         table.add_column(column, justify="right" if column in {"id", "amount", "seen"} else "left")
     for one in found:
@@ -63,13 +85,16 @@ def show_story(settings: Settings, finding_id: int, *, json: Path | None) -> Non
     write_json(json, asdict(story))
     if not for_people(json):
         return
-    console, finding = Console(emoji=False), story.finding
+    console, finding = screen(), story.finding
     console.print(
         f"[bold]Finding {finding['finding_id']}[/]: {_plain(finding['report'])}, episode {finding['episode']}, "
         f"[{_COLOURS[finding['severity']]}]{finding['severity']}[/], {finding['status']}; opened "
         f"{finding['opened_at']:%Y-%m-%d %H:%M:%S}, last seen {finding['last_seen_at']:%Y-%m-%d %H:%M:%S} UTC, "
         f"{finding['times_seen']} times"
     )
+    known = load_reports().get(str(finding["report"]))
+    if known is not None:
+        console.print(f"{escape(known.title)}. What to do: {escape(known.what_to_do)}", soft_wrap=True)
     if finding["resolved_at"]:
         console.print(_plain(f"Resolved by {finding['resolved_by']}: {finding['resolution']}"))
     _evidence(console, finding["found_evidence"] or finding["evidence"], finding["evidence"])

@@ -8,17 +8,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.migrate import require_current
 from payments_pipeline.json_output import for_people, write_json
+from payments_pipeline.screen import Table, screen, span
 from payments_pipeline.stats import STATS, compute, statistic
 
 SHOWN = 15
+SECONDS = "_seconds"
+"""How columns end that are durations: people are told those in hours and days, machines in seconds."""
 
 
 def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, days: int, json: Path | None) -> None:
@@ -27,7 +28,7 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
     Raises:
         ConfigurationError: there is no such statistic.
     """
-    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), Console(emoji=False), {}
+    stats, console, told = [statistic(name) for name in names] or list(STATS.values()), screen(), {}
     with get_engine(settings).connect() as connection:
         require_current(connection)
         for stat in stats:
@@ -40,9 +41,10 @@ def show_stats(settings: Settings, names: Sequence[str], *, as_of: datetime, day
                 continue
             table = Table(title=f"{stat.title}, last {days} days", title_justify="left")
             for column, value in rows[0].items():
-                table.add_column(column.replace("_", " "), justify="right" if _is_number(value) else "left")
+                name = column.removesuffix(SECONDS).replace("_", " ")
+                table.add_column(name, justify="right" if _is_number(value) else "left")
             for row in rows[:SHOWN]:
-                table.add_row(*(escape(_cell(value)) for value in row.values()))
+                table.add_row(*(escape(_cell(column, value)) for column, value in row.items()))
             console.print(table)
             if len(rows) > SHOWN:
                 console.print(f"and {len(rows) - SHOWN} more rows; --json has them all.")
@@ -53,7 +55,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal)
 
 
-def _cell(value: Any) -> str:
+def _cell(column: str, value: Any) -> str:
+    if column.endswith(SECONDS) and _is_number(value):
+        return span(float(value))
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, datetime):

@@ -14,7 +14,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import get_engine
@@ -22,6 +21,7 @@ from payments_pipeline.db.migrate import require_current
 from payments_pipeline.json_output import for_people, write_json
 from payments_pipeline.lookup import Story, payment_story, timeline, user_story
 from payments_pipeline.lookup.stories import Row
+from payments_pipeline.screen import Table, screen
 
 _COLOURS = {"CRITICAL": "red", "HIGH": "dark_orange", "MEDIUM": "yellow", "LOW": "white"}
 _SIDES = {"provider": "cyan", "application": "green", "webhook": "magenta", "finding": "red", "repair": "yellow"}
@@ -61,7 +61,7 @@ def _show(story: Story, *, json: Path | None) -> int:
 
 
 def _lay_out(story: Story) -> None:
-    console = Console(soft_wrap=True, highlight=False, emoji=False)
+    console = screen(soft_wrap=True, highlight=False)
     for line in (*_user_lines(story), *_entitlement_lines(story)):
         console.print(line)
     _table(console, "Payments in the application", story.payments, _PAYMENTS)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, Engine
 
@@ -30,6 +29,7 @@ from payments_pipeline.present import COLOURS, coverage_lines
 from payments_pipeline.providers.base import Clock
 from payments_pipeline.providers.catalogue import configured_providers
 from payments_pipeline.reports import Report, load_reports, look
+from payments_pipeline.screen import Table, screen, span
 
 GAPS = "activation_gaps"
 SHOWN = 20
@@ -75,7 +75,7 @@ def run_check(settings: Settings, *, now: datetime, json: Path | None) -> int:
     found = quick_look(get_engine(settings), settings, load_reports(), now)
     write_json(json, found.as_json())
     if for_people(json):
-        Console(emoji=False).print(_laid_out(found))
+        screen().print(_laid_out(found))
     return 1 if found.found else 0
 
 
@@ -90,7 +90,7 @@ def run_watch(
         every: seconds between looks.
         rounds: stop after so many; None: until interrupted.
     """
-    engine, reports, console = get_engine(settings), load_reports(), Console(emoji=False)
+    engine, reports, console = get_engine(settings), load_reports(), screen()
     found, seen = False, 0
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
@@ -153,7 +153,9 @@ def _laid_out(found: QuickLook) -> RenderableType:
     parts.append(_live_table(found) if found.live else Text("No finding is open.", style="green"))
     parts += [Text(f"Not read in full: {line}", style="yellow") for line in found.unread]
     if found.given_up:
-        parts.append(Text(f"{found.given_up} alerts could not be delivered: payments-pipeline outbox requeue", "red"))
+        parts.append(
+            Text(f"{found.given_up} alerts could not be delivered: payments-pipeline outbox requeue CHANNEL", "red")
+        )
     parts.append(Text(f"Alerts waiting: {found.waiting}. Repairs that wait for people: {found.proposed}."))
     return Group(*parts)
 
@@ -163,9 +165,7 @@ def _gaps_table(found: QuickLook) -> Table:
     for column in ("user", "plan", "amount", "since payment", "reason"):
         table.add_column(column, justify="right" if column in {"amount", "since payment"} else "left")
     for row in found.gaps[:SHOWN]:
-        paid = (
-            "" if row["paid_at"] is None else str(timedelta(seconds=int((found.at - row["paid_at"]).total_seconds())))
-        )
+        paid = "" if row["paid_at"] is None else span((found.at - row["paid_at"]).total_seconds())
         table.add_row(
             escape(f"{row['user_id']} {row['username'] or ''}"), escape(str(row["plan"] or "unknown")),
             escape(f"{row['amount']:f} {row['currency']}") if row["amount"] is not None else "", paid,

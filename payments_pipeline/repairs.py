@@ -6,16 +6,17 @@ parsing words (actions_cli.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Engine
 
 from payments_pipeline.config import Settings
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.engine import get_engine
 from payments_pipeline.db.sql import named
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError, PermanentError
@@ -27,10 +28,11 @@ from payments_pipeline.remediation.actions import apply, propose_target
 from payments_pipeline.remediation.facts import jsonable
 from payments_pipeline.remediation.recheck import Looker, look_again
 from payments_pipeline.reports import load_reports
+from payments_pipeline.screen import Table, screen
 
 FOUND, WELL = 1, 0
+_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)[\d.]*\+00:00$")
 STATES = ("proposed", "approved", "applying", "verified", "failed", "rejected", "expired")
-_WIDE = 140
 
 
 def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | None) -> int:
@@ -40,7 +42,11 @@ def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | 
         ConfigurationError: there is no such state.
     """
     if state is not None and state not in STATES:
-        raise ConfigurationError(f"No action is {state!r}.", where="--state", remedy=f"One of {', '.join(STATES)}.")
+        raise ConfigurationError(
+            f"No action is {state!r}.",
+            where="--state",
+            remedy=did_you_mean(state, STATES, f"One of {', '.join(STATES)}."),
+        )
     rows = rows_of(get_engine(settings), "remediation/list_actions.sql", state=state, max_rows=limit)
     write_json(json, rows)
     if for_people(json):
@@ -51,6 +57,8 @@ def run_list(settings: Settings, *, state: str | None, limit: int, json: Path | 
                 str(row["approvals"]), row["proposed_by"], row["reason"] or "",
             )  # fmt: skip
         wide_console().print(table)
+        if len(rows) == limit:
+            wide_console().print(f"These are the newest {limit}; --limit shows more.")
     return FOUND if any(row["state"] == "proposed" for row in rows) else WELL
 
 
@@ -75,9 +83,10 @@ def run_show(settings: Settings, action_id: int, *, json: Path | None) -> int:
     console.print(f"  because: {action['reason']}", highlight=False)
     _show_effects(console, action["effects"])
     for one in approvals:
-        console.print(f"  approved by {one['approver']} at {one['approved_at']} {one['note'] or ''}", highlight=False)
+        when = _told(one["approved_at"])
+        console.print(f"  approved by {one['approver']} at {when} {one['note'] or ''}", highlight=False)
     for one in trail:
-        console.print(f"  {one['at']} {one['event']} by {one['actor']}: {one['reason'] or ''}", highlight=False)
+        console.print(f"  {_told(one['at'])} {one['event']} by {one['actor']}: {one['reason'] or ''}", highlight=False)
     return WELL
 
 
@@ -172,7 +181,7 @@ def run_timeline(settings: Settings, *, user: str | None, payment: str | None, j
     table = Table("row", "when", "what", "action", "who", "why")
     for row in rows:
         action = "" if row["action_id"] is None else str(row["action_id"])
-        table.add_row(str(row["audit_id"]), row["at"], row["event"], action, row["actor"], row["reason"] or "")
+        table.add_row(str(row["audit_id"]), _told(row["at"]), row["event"], action, row["actor"], row["reason"] or "")
     wide_console().print(table)
     return WELL if rows else FOUND
 
@@ -193,8 +202,13 @@ def _show_effects(console: Console, effects: Sequence[Mapping[str, Any]]) -> Non
         return
     table = Table("what", "field", "before", "after")
     for one in effects:
-        table.add_row(str(one["what"]), str(one["field"]), str(one["before"]), str(one["after"]))
+        table.add_row(str(one["what"]), str(one["field"]), _told(one["before"]), _told(one["after"]))
     console.print(table)
+
+
+def _told(value: Any) -> str:
+    """Of a time no more than its seconds; nothing of what is empty."""
+    return "" if value is None else _TIME.sub(r"\1 \2", str(value))
 
 
 def words(target: Mapping[str, Any]) -> str:
@@ -207,4 +221,4 @@ def _money(row: Mapping[str, Any]) -> str:
 
 def wide_console() -> Console:
     """Whatever is shown came from outside at some point: brackets and colons are only that."""
-    return Console(width=_WIDE, soft_wrap=True, markup=False, emoji=False)
+    return screen(soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import sql as pg
 from sqlalchemy import Connection, Engine, text
 
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.db.sql import named, read_sql
 from payments_pipeline.errors import ConfigurationError
 
@@ -72,7 +73,9 @@ def statistic(name: str) -> Stat:
     """
     if name not in STATS:
         raise ConfigurationError(
-            f"There is no statistic {name!r}.", where="stats", remedy=f"One of {', '.join(STATS)}."
+            f"There is no statistic {name!r}.",
+            where="stats",
+            remedy=did_you_mean(name, STATS, f"One of {', '.join(STATS)}."),
         )
     return STATS[name]
 

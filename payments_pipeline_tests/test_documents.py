@@ -19,7 +19,8 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(
     r"`(?P<file>(?:sql|payments_pipeline_tests)/[\w/]+\.(?:sql|py))`.*?```(?:sql|python)\n(?P<text>.*?)```", re.DOTALL
 )
-LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def test_pages_made_from_the_code_say_what_it_says_now() -> None:
@@ -34,8 +35,15 @@ def test_pages_made_from_the_code_say_what_it_says_now() -> None:
 
 @pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda page: page.name)
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
-    lost = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
-    assert lost == []
+    links = [(page.parent / file if file else page, part) for file, part in LINK.findall(page.read_text("utf-8"))]
+    assert [str(file) for file, _ in links if not file.exists()] == []
+    assert [f"{file.name}#{part}" for file, part in links if part and part not in places(file)] == []
+
+
+def places(page: Path) -> set[str]:
+    """What a link may name within a page, as GitHub derives it from headings."""
+    headings = HEADING.findall(page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.usefixtures("server")

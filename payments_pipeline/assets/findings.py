@@ -113,7 +113,7 @@ def findings_overview(reports: Mapping[str, Report]) -> dg.AssetsDefinition:
             "mean_time_to_detect": span(times.to_detect, times.detected),
             "mean_time_to_resolve": span(times.to_resolve, times.resolved),
         }
-        return dg.MaterializeResult(metadata=overview(rows) | shown)
+        return dg.MaterializeResult(metadata=overview(rows) | shown | by_report(rows))
 
     return build
 
@@ -135,16 +135,22 @@ def _row(one: Finding, now: datetime) -> dict[str, Any]:
 def overview(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     """Metadata from rows of (report, severity, currency, findings, amount)."""
     severities: dict[str, int] = defaultdict(int)
-    reports: dict[str, int] = defaultdict(int)
     risk: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         severities[row.severity] += row.findings
-        reports[row.report] += row.findings
         if row.currency is not None:
             risk[row.currency] += row.amount
     return {
-        "dagster/row_count": sum(reports.values()),
+        "dagster/row_count": sum(severities.values()),
         "by_severity": counts(severities),
-        "by_report": dict(sorted(reports.items())),
         "amount_at_risk": amounts(risk),
     }
+
+
+def by_report(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+    """Metadata from the same rows: how many findings of each report, the most first."""
+    reports: dict[str, int] = defaultdict(int)
+    for row in rows:
+        reports[row.report] += row.findings
+    most_first = sorted(reports.items(), key=lambda one: (-one[1], one[0]))
+    return {"by_report": ", ".join(f"{name} {number}" for name, number in most_first) or "none"}

@@ -37,9 +37,9 @@ def bands(rows: Sequence[Any]) -> tuple[list[datetime], dict[str, list[int]]]:
 
 
 def span(seconds: float | None, of: int) -> str:
-    """``5400.0`` of 3 as ``1.5 h (mean of 3)``; ``unknown`` where there is nothing to go by."""
+    """``5400.0`` of 3 as ``1.5 h (mean of 3)``; says so where there is nothing to go by."""
     if seconds is None:
-        return "unknown"
+        return "nothing to go by yet"
     seconds = float(seconds)
     name, size = next(((name, size) for name, size in _UNITS if seconds >= size), _UNITS[-1])
     return f"{seconds / size:.1f} {name} (mean of {of})"

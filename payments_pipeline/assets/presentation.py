@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Connection, Engine, MetaData, Table, func, select
 
 from payments_pipeline.assets.columns import meanings
+from payments_pipeline.core.money import stripe_exponent
 from payments_pipeline.db.sql import named, sql_root
 
 OWNERS = ["team:payments"]
@@ -27,6 +28,7 @@ PREVIEW_ROWS = 10
 # What PostgreSQL says of the tables that queries make; a test holds it against a database.
 MADE = Path(__file__).parent / "made_columns.json"
 CELL_WIDTH = 60
+FINEST = 8  # decimals, on a page: sums of coins have up to 26
 
 _TABLE = re.compile(r"^CREATE TABLE recon\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
 _ALTERED = re.compile(r"^ALTER TABLE recon\.(\w+)\s+(.*?);", re.MULTILINE | re.DOTALL)
@@ -101,8 +103,8 @@ def contents(engine: Engine, name: str) -> dict[str, Any]:
 
 
 def amounts(by_currency: Mapping[str, Decimal]) -> str:
-    """``{"USD": Decimal("5")}`` as ``5 USD``; several joined by commas, none as ``none``."""
-    return ", ".join(f"{amount:,f} {currency}" for currency, amount in sorted(by_currency.items())) or "none"
+    """``{"USD": Decimal("5")}`` as ``5.00 USD``; several joined by commas, none as ``none``."""
+    return ", ".join(f"{_digits(amount, name)} {name}" for name, amount in sorted(by_currency.items())) or "none"
 
 
 def counts(by_severity: Mapping[str, int]) -> str:
@@ -115,6 +117,14 @@ def sparkline(values: Sequence[int]) -> str:
     """A bar a value, oldest first: ``▁▁▃█``."""
     top = max(values, default=0)
     return "".join(SPARKS[value * (len(SPARKS) - 1) // top if top else 0] for value in values)
+
+
+def _digits(amount: Decimal, currency: str) -> str:
+    """With the currency's own decimals; with more, up to `FINEST`, only where they are not zero."""
+    least = stripe_exponent(currency)
+    whole, _, fraction = f"{amount:,.{FINEST}f}".partition(".")
+    kept = fraction[:least] + fraction[least:].rstrip("0")
+    return f"{whole}.{kept}" if kept else whole
 
 
 def _line(cells: Sequence[str]) -> str:

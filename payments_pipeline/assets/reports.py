@@ -84,14 +84,16 @@ def report_asset(report: Report) -> dg.AssetsDefinition:
         with database.connect() as connection:
             known = {"report": report.name, "max_runs": HISTORY_RUNS}
             history = [Past(*row) for row in connection.execute(named("assets/report_history.sql"), known)]
-            metadata = _metadata(result, sparkline([past.row_count for past in history]))
-            if context.run.job_name != PROBE:  # seconds count there
-                metadata |= {
+            past: dict[str, Any]
+            if context.run.job_name == PROBE:  # seconds count there
+                past = {"last_runs": sparkline([run.row_count for run in history])}
+            else:
+                past = {
                     "chart_of_last_runs": report_chart(history, HISTORY_RUNS),
                     "coverage": covered(report, latest(connection)),
                     "dagster/column_schema": _columns(report, stored_columns(connection, _table(report))),
                 }
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata=_metadata(result, past))
 
     return build
 
@@ -151,12 +153,13 @@ def _description(report: Report) -> str:
     return f"**{report.title}**\n\n{report.why}\n\n**What to do**: {report.what_to_do}{action}"
 
 
-def _metadata(result: ReportResult, bars: str) -> dict[str, Any]:
+def _metadata(result: ReportResult, past: Mapping[str, Any]) -> dict[str, Any]:
+    """In the order in which people read: what there is now, how it went, the rows, then plain numbers for plots."""
     return {
         "dagster/row_count": result.rows,
         "by_severity": counts(result.by_severity),
         "amount_at_risk": amounts(result.amount_at_risk),
-        "last_runs": bars,
+        **past,
         "preview": preview(result.preview),
         "seconds": round(float(result.seconds), 3),
         **plots(result.by_severity, result.amount_at_risk),

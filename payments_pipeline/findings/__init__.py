@@ -6,7 +6,7 @@ a finding (triage.py), sending (notify/), or repairing (remediation/).
 """
 
 from payments_pipeline.findings.lifecycle import FindingChanges, refresh, wake_snoozed
-from payments_pipeline.findings.reading import Finding, finding_story, live_findings
+from payments_pipeline.findings.reading import Finding, Wanted, count_live, finding_story, live_findings
 from payments_pipeline.findings.summary import queue_daily_summary
 from payments_pipeline.findings.telling import DIGEST_ABOVE
 from payments_pipeline.findings.trust import Trust, trust
@@ -18,8 +18,10 @@ __all__ = [
     "Finding",
     "FindingChanges",
     "Trust",
+    "Wanted",
     "Watch",
     "clear_finding",
+    "count_live",
     "finding_story",
     "keep_watch",
     "live_findings",

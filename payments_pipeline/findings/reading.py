@@ -6,7 +6,7 @@ Belongs here: reading. Does not belong here: laying it out for people (present_f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -59,10 +59,27 @@ class FindingStory:
     messages: Sequence[Mapping[str, Any]]
 
 
-def live_findings(connection: Connection, report: str | None = None, limit: int = 1000) -> list[Finding]:
-    """Findings that are not resolved, the gravest and oldest first; of one report, or of all."""
-    rows = connection.execute(named("findings/live.sql"), {"report": report, "most": limit}).mappings()
-    return [Finding(**row) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which live findings; None: all. `user` is the application's id."""
+
+    report: str | None = None
+    severity: str | None = None
+    user: str | None = None
+
+
+EVERY = Wanted()
+
+
+def live_findings(connection: Connection, wanted: Wanted = EVERY, limit: int = 1000) -> list[Finding]:
+    """Findings that are not resolved, the gravest and oldest first."""
+    asked = {**asdict(wanted), "most": limit}
+    return [Finding(**row) for row in connection.execute(named("findings/live.sql"), asked).mappings()]
+
+
+def count_live(connection: Connection, wanted: Wanted = EVERY) -> int:
+    """How many findings `live_findings` would give without a limit."""
+    return int(connection.execute(named("findings/count_live.sql"), asdict(wanted)).scalar_one())
 
 
 def finding_story(connection: Connection, finding_id: int) -> FindingStory:

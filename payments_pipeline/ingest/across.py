@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from payments_pipeline.core.likeness import did_you_mean
 from payments_pipeline.errors import ConfigurationError, PaymentsPipelineError
 from payments_pipeline.ingest.backfill import RANGES, THREADS, RangeDone, backfill
 from payments_pipeline.ingest.coverage import Coverage
@@ -151,10 +152,14 @@ def checked(request: Request, providers: Sequence[ConfiguredProvider], now: date
     window = request.window
     strange = sorted(set(request.resources) - set(known.get(request.provider, ())))
     if request.provider not in known:
-        _refuse(f"There is no provider {request.provider!r}.", f"Choose one of {', '.join(known)}.")
+        _refuse(
+            f"There is no provider {request.provider!r}.",
+            did_you_mean(request.provider, known, f"Choose one of {', '.join(known)}."),
+        )
     if strange:
-        names = ", ".join(known[request.provider])
-        _refuse(f"{request.provider} has no resource {strange[0]!r}.", f"Choose among {names}.")
+        names = known[request.provider]
+        remedy = did_you_mean(strange[0], names, f"Choose among {', '.join(names)}.")
+        _refuse(f"{request.provider} has no resource {strange[0]!r}.", remedy)
     if not own:
         _refuse(f"{request.provider} has no credentials.", "Set them: see .env.example.")
     if request.account is not None and request.account not in labels:

@@ -26,11 +26,13 @@ class Look:
 
     Attributes:
         amiss: by the finding's key; empty: all is well.
+        what_to_do: where something is amiss.
     """
 
     name: str
     title: str
     amiss: Mapping[str, Amiss]
+    what_to_do: str = ""
 
     @property
     def problem(self) -> str:
@@ -116,7 +118,7 @@ WATCHES = frozenset({*_WITH_FINDINGS, UNDELIVERED})
 
 def looks(sight: Sight) -> list[Look]:
     """Look at everything; changes nothing."""
-    return [Look(kind.name, kind.title, kind.look(sight)) for kind in KINDS]
+    return [Look(kind.name, kind.title, kind.look(sight), kind.what_to_do) for kind in KINDS]
 
 
 def keep(sight: Sight, found: Sequence[Look], run_id: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
+from payments_pipeline import __version__
 from payments_pipeline.cli import app
 from payments_pipeline.config import Settings
 from payments_pipeline.doctor import Line, examine, run_doctor
@@ -35,6 +37,16 @@ def test_a_sound_installation_is_sound(town: Town) -> None:
     told = " ".join(line.what for line in found)
     for name in ("stripe", "nowpayments", "okx", "payment_intents", "deposits"):
         assert name in told
+
+
+def test_it_begins_with_which_installation_and_database_it_looks_at_and_ends_with_a_count(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_doctor(town.settings, now=datetime.now(UTC), post=False, json=None)
+    told = capsys.readouterr().out.splitlines()
+    assert f"payments-pipeline {__version__}, Python 3" in told[0]
+    assert f"database {town.engine.url.database} on " in told[1]
+    assert re.fullmatch(r"\d+ lines: \d+ ok, \d+ warning, 0 failed, \d+ skipped\.", told[-1])
 
 
 def test_a_daemon_that_gives_no_sign_of_life_is_a_warning_that_says_what_to_do(

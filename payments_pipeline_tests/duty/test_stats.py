@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,7 @@ def test_success_and_revenue_agree_with_the_canonical_table(town: Town) -> None:
     assert all(row["attempts"] == row["succeeded"] + row["failed"] + row["undecided"] for row in success)
     assert sum(row["returned"] for row in revenue) == returned
     assert all(row["net"] == row["received"] - row["returned"] for row in revenue)
+    assert {row["method"] for row in success if row["provider"] == "stripe"} <= {"card", "no charge"}
 
 
 def test_repairs_are_counted_with_the_amounts_they_recovered(town: Town) -> None:
@@ -96,6 +98,8 @@ def test_a_table_for_people_all_rows_for_machines_and_a_sentence_for_a_wrong_nam
     show_stats(town.settings, [], as_of=AS_OF, days=90, json=None)
     shown = capsys.readouterr().out
     assert all(stat.title in shown for stat in STATS.values() if stat.name != "recovered")
+    assert "p95 seconds" not in shown
+    assert re.search(r"│ stripe .*│ +(\d+ d \d+ h|\d+:\d\d:\d\d) │", shown)  # waits, as people say them
     show_stats(town.settings, [], as_of=AS_OF, days=90, json=STDOUT)
     assert set(json.loads(capsys.readouterr().out)["stats"]) == set(STATS)
     with pytest.raises(ConfigurationError, match="no statistic 'nonsense'"):

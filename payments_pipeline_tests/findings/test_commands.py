@@ -42,6 +42,17 @@ def test_findings_are_listed_and_shown_for_people_and_for_machines(desk_at_a_ter
     assert len(story["coverage"]) == 2
 
 
+def test_a_list_is_narrowed_and_says_what_it_leaves_out(desk_at_a_terminal: Desk) -> None:
+    desk_at_a_terminal.anomaly("b", severity="CRITICAL", amount="1.00")
+    desk_at_a_terminal.refresh()
+    assert "Live findings: 2; the first 1 of them, --limit 2 shows all" in say("list", "--limit", "1")[1]
+    assert [row["severity"] for row in json.loads(say("list", "--severity", "critical", "--json")[1])] == ["CRITICAL"]
+    mine = json.loads(say("list", "--json")[1])[0]["user_ref"]
+    assert all(row["user_ref"] == mine for row in json.loads(say("list", "--user", str(mine), "--json")[1]))
+    assert say("list", "--user", "nobody") == (0, "No such finding is open.\n")
+    assert say("list", "--severity", "grave")[0] == 2
+
+
 def test_people_handle_findings_from_the_terminal(desk_at_a_terminal: Desk) -> None:
     assert say("ack", "1", "--as", "kim") == (0, "Finding 1 is acknowledged.\n")
     assert say("snooze", "1", "--as", "kim", "--until", "2999-01-01T00:00:00Z")[0] == 0

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from payments_pipeline.errors import ReportError
-from payments_pipeline.findings import FindingChanges, live_findings, refresh
+from payments_pipeline.findings import FindingChanges, Wanted, live_findings, refresh
 from payments_pipeline.reports import load_reports
 from payments_pipeline_tests.conftest import AS_OF
 from payments_pipeline_tests.findings.conftest import Desk
@@ -142,8 +142,8 @@ def test_live_findings_come_gravest_first(desk: Desk) -> None:
     desk.refresh()
     with desk.engine.connect() as connection:
         assert [f.evidence["thing"] for f in live_findings(connection)] == ["b", "a"]
-        assert [f.severity for f in live_findings(connection, "amiss", limit=1)] == ["CRITICAL"]
-        assert live_findings(connection, "another") == []
+        assert [f.severity for f in live_findings(connection, Wanted("amiss"), limit=1)] == ["CRITICAL"]
+        assert live_findings(connection, Wanted("another")) == []
 
 
 @pytest.mark.parametrize("name", ["activation_gaps", "out_of_sync_payments", "stuck_authorizations"])

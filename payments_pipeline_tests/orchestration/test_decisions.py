@@ -120,6 +120,8 @@ def test_numbers_read_as_people_write_them() -> None:
 
     assert amounts({"USD": Decimal("1234.50"), "BTC": Decimal("0.00000001")}) == "0.00000001 BTC, 1,234.50 USD"
     assert amounts({}) == "none"
+    raw = {"JPY": Decimal("29970.00"), "ETH": Decimal("7.0523407407407407"), "XRP": Decimal("94.50"), "USD": Decimal(5)}
+    assert amounts(raw) == "7.05234074 ETH, 29,970 JPY, 5.00 USD, 94.50 XRP"
     assert counts({"LOW": 1, "CRITICAL": 2, "HIGH": 0}) == "CRITICAL 2, LOW 1"
     assert sparkline([0, 5, 10]) == "▁▄█"
     assert sparkline([0, 0]) == "▁▁"

@@ -21,6 +21,7 @@ def say(teller: Teller, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.database_url is not None
     monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
     monkeypatch.setenv("PAYMENTS_HOME", str(settings.payments_home))
+    monkeypatch.setenv("COLUMNS", "200")  # whatever the terminal that the tests run in
 
     def run(line: str, *words: str) -> tuple[int, str]:
         result = CliRunner().invoke(app, [*line.split(), *words])

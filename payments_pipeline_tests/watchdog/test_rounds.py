@@ -84,7 +84,10 @@ def test_the_command_says_the_same_without_writing_anything(
     (night,) = [one for one in told["looks"] if one["look"] == "nightly_run"]
     assert (night["amiss"][0]["key"], night["amiss"][0]["severity"]) == ("nightly", "HIGH")
     assert show_health(house.settings, now=house.now, json=None) == 1
-    assert "daemon_silent" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert len([line for line in shown.splitlines() if line.startswith("│ daemon_silent")]) == 1  # its parts together
+    assert "nightly_run: What to do: " in shown
+    assert "clock_skew: What to do: " not in shown
     assert live(house) == set()
 
 

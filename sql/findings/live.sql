@@ -17,6 +17,10 @@ SELECT
     f.last_seen_at,
     f.times_seen
 FROM recon.findings AS f
-WHERE f.status <> 'resolved' AND (cast(:report AS text) IS NULL OR f.report = :report)
+WHERE
+    f.status <> 'resolved'
+    AND (cast(:report AS text) IS NULL OR f.report = :report)
+    AND (cast(:severity AS text) IS NULL OR f.severity = :severity)
+    AND (cast(:user AS text) IS NULL OR f.user_ref = :user)
 ORDER BY array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], f.severity), f.opened_at, f.finding_id
 LIMIT :most;

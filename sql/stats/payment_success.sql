@@ -4,7 +4,7 @@ WITH attempts AS (
         t.provider,
         t.state,
         coalesce(
-            CASE WHEN t.provider = 'stripe' THEN c.payment_method_type END,
+            CASE WHEN t.provider = 'stripe' THEN coalesce(c.payment_method_type, 'no charge') END,
             nullif(concat_ws(' ', t.received_currency, t.network), ''),
             'unknown'
         ) AS method
