@@ -84,7 +84,7 @@ def sweep(
     reachable = fetches.reachable(resource, Window(start, window.end))
     began = clock()
     before = _before(fetches, resource, reachable)
-    listed = fetches.listed(resource, reachable, "sweep")
+    listed = fetches.listed(resource, reachable, "sweep", owed_from=window.start)
     if not listed.complete and not listed.rejected:
         return listed
     with engine.begin() as connection:
