@@ -204,6 +204,23 @@ def test_a_failed_reread_makes_the_sweep_incomplete_and_keeps_the_list(engine: E
         assert {one.resource: one.complete for one in latest(connection)}[INTENTS] is True
 
 
+def test_what_a_sweep_could_not_read_again_is_not_made_good_by_a_run_that_does_not_read_it(
+    engine: Engine, provider: Living
+) -> None:
+    hold = provider.hold()
+    provider.time.pass_by(days=20)
+    follow(engine, provider)
+    provider.life.cancel(hold["id"], at=provider.time.now, event=False)
+    provider.failures[f"read {INTENTS}"] = TransientError("stripe answered 500.")
+    night(engine, provider)
+    provider.failures.clear()
+    for followed_by, good in ((follow, False), (night, True)):
+        followed_by(engine, provider)
+        with engine.connect() as connection:
+            assert {one.resource: one.complete for one in latest(connection)}[INTENTS] is good
+        assert (stored(engine) == provider.truth()) is good
+
+
 def test_a_failed_list_reads_no_single_objects(engine: Engine, provider: Living) -> None:
     provider.hold()
     provider.time.pass_by(days=20)
