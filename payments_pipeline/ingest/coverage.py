@@ -36,6 +36,8 @@ class Coverage:
             is no feed, it did not answer, or nobody followed it yet.
         reach_from: since when the provider's list could tell everything as it was read; None: since ever, or not asked
             of the store.
+        owed_from: since when a failure is to be made good, where the list began earlier to save re-reads; None: since
+            `window_from`, or not asked of the store.
         coverage_id: None until stored.
     """
 
@@ -58,6 +60,7 @@ class Coverage:
     finished_at: datetime
     missed_by_feed: int | None = None
     reach_from: datetime | None = None
+    owed_from: datetime | None = None
     coverage_id: int | None = None
 
 

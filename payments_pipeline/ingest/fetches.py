@@ -44,11 +44,16 @@ class Fetches:
         """What of a window a list begun now can speak of."""
         return settled(window, now=self.clock(), history=self.spec(resource).history)
 
-    def listed(self, resource: str, window: Window, mode: str) -> Coverage:
-        """List a window; provider errors are in the certificate."""
+    def listed(self, resource: str, window: Window, mode: str, *, owed_from: datetime) -> Coverage:
+        """List a window; provider errors are in the certificate.
+
+        Args:
+            owed_from: where the window would begin, had it not been stretched to save re-reads.
+        """
         return snapshot(
             self.engine, self.provider, self.account, resource, window,
             as_of=self.as_of, mode=mode, run_id=self.run_id, clock=self.clock, keep_raw=self.keep_raw,
+            owed_from=owed_from if owed_from > window.start else None,
         )  # fmt: skip
 
     def again(self, resource: str, ids: Collection[str]) -> Coverage | None:

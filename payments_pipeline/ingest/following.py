@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from payments_pipeline.db.sql import named
 from payments_pipeline.errors import FeedGapError, PaymentsPipelineError, ResponseError
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.feed import UNNAMED, News, followed, listen
@@ -114,20 +115,32 @@ class Following:
         """Where the feed no longer goes back to the watermark, say so, and go on where it begins.
 
         Nothing that reads the feed can fill the hole, so it must not hold up the rest; the certificate stays
-        outstanding until a complete sweep.
+        outstanding until a complete sweep. One that came after the hole already, while nobody followed the feed, read
+        what it can't tell.
         """
         made = []
         for name, told_to in self._told_to.items():
             begins = min(self._fed_from(told_to), self._end)
             if begins > told_to and name in self._before:
+                self._told_to[name] = begins
+                if self._swept_since(name, told_to, begins):
+                    continue
                 error = FeedGapError(
                     f"Changes between {told_to.isoformat()} and {begins.isoformat()} are no longer told.",
                     where=f"{self._fetches.provider.name} feed",
                     remedy="Run a sweep, and a backfill of older months whose late changes matter.",
                 )
                 made.append(self._fetches.unread(name, "feed", Window(told_to, begins), error))
-                self._told_to[name] = begins
         return made
+
+    def _swept_since(self, name: str, told_to: datetime, begins: datetime) -> bool:
+        account = self._fetches.account
+        names = {"provider": account.provider, "account": account.account, "resource": name}
+        with self._fetches.engine.connect() as connection:
+            found = connection.execute(
+                named("ingest/swept_since.sql"), names | {"told_to": told_to, "begins": begins}
+            ).scalar_one()
+        return bool(found)
 
     def _abandon(self, error: PaymentsPipelineError) -> list[Coverage]:
         """The feed failed: nobody follows it any longer, and all who did say so."""

@@ -79,7 +79,7 @@ def _bring_up(fetches: Fetches, following: Following, resource: str, mark: Water
     window = fetches.reachable(
         resource, Window(start if told else stretched(fetches, resource, start, RELIST_REACH), end)
     )
-    listed = fetches.listed(resource, window, "incremental") if window.start < window.end else None
+    listed = fetches.listed(resource, window, "incremental", owed_from=start) if window.start < window.end else None
     if listed is not None and not listed.complete and not listed.rejected:
         return [listed]  # the provider fails; asking for single objects would only repeat it
     fresh = window if listed is not None and listed.complete else Window(window.start, window.start)

@@ -42,6 +42,8 @@ class Errand:
     started_at: datetime
     history: timedelta | None = None
     """How far back the provider's list goes; see `ResourceSpec`."""
+    owed_from: datetime | None = None
+    """See `Coverage`."""
 
 
 @dataclass(slots=True)
@@ -134,6 +136,7 @@ def settle(connection: Connection, staged: Stage, errand: Errand, tally: Tally) 
         started_at=errand.started_at,
         finished_at=errand.clock(),
         reach_from=reach_from(errand.started_at, errand.history),
+        owed_from=errand.owed_from,
     )
     made = certificates.stored(connection, made)
     if not refused:

@@ -53,6 +53,7 @@ def snapshot(
     run_id: str | None,
     clock: Clock,
     keep_raw: bool = True,
+    owed_from: datetime | None = None,
 ) -> Coverage:
     """Read every object of `resource` created in `window` and bring its raw table up to date.
 
@@ -66,6 +67,7 @@ def snapshot(
         account: from `provider.identify()`.
         mode: backfill, incremental or sweep.
         keep_raw: keep the objects' JSON in recon.raw_json, too; without it the rows alone are written.
+        owed_from: see `Coverage`.
 
     Returns:
         The certificate, stored. Provider errors are in it, not raised, so that other resources go on.
@@ -73,8 +75,9 @@ def snapshot(
     clock = by_provider(provider, clock)
     source = provider.resources[resource]
     errand = Errand(
-        account, resource, mode, window, as_of, run_id, clock, started_at=clock(), history=source.spec.history
-    )
+        account, resource, mode, window, as_of, run_id, clock,
+        started_at=clock(), history=source.spec.history, owed_from=owed_from,
+    )  # fmt: skip
     digest_of = Digester(source.spec.columns, rows=not keep_raw)
     with rare_collections(), stage(engine, source, account, digest_of, keep_raw=keep_raw) as (connection, staged):
         alone = newest_certificate(staged, window)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from payments_pipeline.db.lost import lost_database_is_transient
-from payments_pipeline.errors import PaymentsPipelineError
+from payments_pipeline.errors import PaymentsPipelineError, TransientError
 from payments_pipeline.ingest.coverage import Coverage, with_missed
 from payments_pipeline.ingest.feed import followed, listen
 from payments_pipeline.ingest.fetches import Fetches
@@ -84,7 +84,7 @@ def sweep(
     reachable = fetches.reachable(resource, Window(start, window.end))
     began = clock()
     before = _before(fetches, resource, reachable)
-    listed = fetches.listed(resource, reachable, "sweep")
+    listed = fetches.listed(resource, reachable, "sweep", owed_from=window.start)
     if not listed.complete and not listed.rejected:
         return listed
     with engine.begin() as connection:
@@ -96,8 +96,20 @@ def sweep(
     again = fetches.again(resource, {*rejected, *(object_id for object_id, _created in still_open)})
     listed = _counted(fetches, resource, listed, before, began)
     if again is not None and not again.complete:
+        _owe_sweep(fetches, resource, Window(window.start, listed.window_to), again)
         return replace(listed, complete=False, error=listed.error or again.error)
     return listed
+
+
+def _owe_sweep(fetches: Fetches, resource: str, window: Window, again: Coverage) -> None:
+    """Where runs follow a feed they read again what it tells, which would pass for what this sweep could not read."""
+    if resource in followed(fetches.provider):
+        error = TransientError(
+            f"Open objects and such that could not be read before were not all read again: {again.error}",
+            where=f"{fetches.provider.name} {resource}",
+            remedy="The next complete sweep reads them.",
+        )
+        fetches.unread(resource, "feed", window, error)
 
 
 def missed(written: Iterable[tuple[str, datetime]], told: Collection[str], unread: Sequence[Window]) -> int:

@@ -33,7 +33,8 @@ def certify_unread(
     """Write an incomplete certificate for accounts that were read before; yesterday's must not stand for today.
 
     Args:
-        expected: id of the account that was not read, where the configuration tells it.
+        expected: id of the account that was not read, where the configuration tells it. It may be mistyped: nothing is
+            written in its name before it was read once, or the mistake would count as an account for ever.
         read: the provider's other accounts that this run did read.
 
     Returns:
@@ -42,7 +43,7 @@ def certify_unread(
         read; where nothing was ever read, one of an unidentified account, so that the reason can be seen.
     """
     unread = Coverage(
-        provider=provider, account=expected or UNIDENTIFIED, livemode=False, resource=resource, mode=mode,
+        provider=provider, account=UNIDENTIFIED, livemode=False, resource=resource, mode=mode,
         window_from=window.start, window_to=window.end, as_of=as_of, pages=0, objects=0, rows_written=0, rejected=0,
         complete=False, error=str(error), run_id=run_id, started_at=clock(), finished_at=clock(),
     )  # fmt: skip

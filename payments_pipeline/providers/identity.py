@@ -13,6 +13,8 @@ from payments_pipeline.providers.base import Account
 
 FINGERPRINT_DIGITS = 8
 FINGERPRINTS = ("np_", "okx_")
+UNTOLD = "default"
+"""Stripe's account where neither the server nor the configuration tells which it is."""
 DEFAULT_LABEL = "default"
 """The name of the account that a provider's own variables (STRIPE_API_KEY, …) configure."""
 
@@ -22,9 +24,9 @@ def key_fingerprint(prefix: str, key: str) -> str:
     return f"{prefix}_{sha256(key.encode()).hexdigest()[:FINGERPRINT_DIGITS]}"
 
 
-def is_fingerprint(account: str) -> bool:
-    """Whether an account id was made by `key_fingerprint`, not told by the provider."""
-    return account.startswith(FINGERPRINTS)
+def is_made_up(account: str) -> bool:
+    """Whether an account id was not told by the provider: it is `UNTOLD`, or made by `key_fingerprint`."""
+    return account == UNTOLD or account.startswith(FINGERPRINTS)
 
 
 def credentials_hint(label: str, variables: str) -> str:

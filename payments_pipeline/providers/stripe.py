@@ -25,14 +25,13 @@ from payments_pipeline.errors import (
 from payments_pipeline.providers.base import Account, ChangePage, Clock, Resource, Window
 from payments_pipeline.providers.clocks import ProviderTime
 from payments_pipeline.providers.http import Sleep
-from payments_pipeline.providers.identity import DEFAULT_LABEL, credentials_hint, mode_of_key
+from payments_pipeline.providers.identity import DEFAULT_LABEL, UNTOLD, credentials_hint, mode_of_key
 from payments_pipeline.providers.limiter import RateLimiter
 from payments_pipeline.providers.stripe_calls import StripeCalls
 from payments_pipeline.providers.stripe_feed import StripeFeed
 from payments_pipeline.providers.stripe_lists import StripeList
 from payments_pipeline.providers.stripe_resources import stripe_resources
 
-UNIDENTIFIED = "default"
 NAMED_ACCOUNT = re.compile(r"\bon account '(acct_\w+)'")
 """In Stripe's refusal of a call that a restricted key may not make."""
 Json = dict[str, Any]
@@ -118,7 +117,7 @@ class StripeProvider:
             )
         if self._mode is None:
             self._mode = self._observed_mode(answer)
-        account = found if isinstance(found, str) and found else self.expected_account or UNIDENTIFIED
+        account = found if isinstance(found, str) and found else self.expected_account or UNTOLD
         return Account(self.name, account, self._mode)
 
     def _observed_mode(self, account: Json) -> bool:

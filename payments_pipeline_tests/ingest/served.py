@@ -14,7 +14,7 @@ from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.incremental import incremental
 from payments_pipeline.ingest.snapshot import snapshot
-from payments_pipeline.providers.base import Provider, Window
+from payments_pipeline.providers.base import Account, Provider, Window
 from payments_pipeline.providers.stripe import StripeProvider
 from payments_pipeline.sandbox.failures import FaultPlan
 from payments_pipeline.sandbox.server import Sandbox
@@ -69,9 +69,12 @@ def stripe(sandbox: Sandbox, sleep: Sleeps | None = None, **changes: Any) -> Str
     return StripeProvider(configured(sandbox, **changes), lambda: NOW, sleep=Sleeps() if sleep is None else sleep)
 
 
-def read(engine: Engine, provider: Provider, resource: str = "payment_intents", window: Window = MONTH) -> Coverage:
+def read(
+    engine: Engine, provider: Provider, resource: str = "payment_intents", window: Window = MONTH,
+    account: Account | None = None,
+) -> Coverage:  # fmt: skip
     return snapshot(
-        engine, provider, provider.identify(), resource, window,
+        engine, provider, account or provider.identify(), resource, window,
         as_of=NOW, mode="sweep", run_id=None, clock=lambda: NOW,
     )  # fmt: skip
 

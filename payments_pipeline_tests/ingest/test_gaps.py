@@ -136,6 +136,30 @@ def test_what_has_left_a_short_list_meanwhile_is_owed_by_nobody(engine: Engine, 
     assert found(engine, reads - 30, reads) == [window(reads - 30, reads - 28)], "it stays a gap"
 
 
+def test_sweeps_whose_ends_are_set_back_by_a_clock_that_is_ahead_are_as_long_as_any_other(engine: Engine) -> None:
+    certify(engine, 1, 91, mode="sweep", complete=False, as_of=day(91))
+    certify(engine, 2.5, 91.9, mode="sweep", as_of=day(92))
+    assert standing(engine)[0] is False
+    certify(engine, 2, 91.9, mode="sweep", as_of=day(92))
+    assert standing(engine) == (True, None)
+
+
+def test_a_hole_in_the_feed_longer_than_any_sweep_is_closed_by_a_sweep_and_lists_over_the_rest(engine: Engine) -> None:
+    certify(engine, 0, 120, mode="feed", complete=False, as_of=day(150))
+    certify(engine, 0, 150, mode="incremental", as_of=day(150))
+    assert standing(engine) == (False, "feed failed"), "lists over a hole find no change of what is older"
+    certify(engine, 61, 151, mode="sweep", as_of=day(151))
+    assert standing(engine) == (True, None)
+
+
+def test_a_hole_in_the_feed_of_which_nobody_listed_the_oldest_part_stays(engine: Engine) -> None:
+    certify(engine, 0, 120, mode="feed", complete=False, as_of=day(150))
+    certify(engine, 61, 151, mode="sweep", as_of=day(151))
+    assert standing(engine) == (False, "feed failed")
+    certify(engine, 0, 61)
+    assert standing(engine) == (True, None)
+
+
 @pytest.mark.parametrize("livemode", [True, False])
 def test_an_account_read_in_one_mode_is_refused_in_the_other(engine: Engine, livemode: bool) -> None:
     certify(engine, 0, 1, livemode=livemode)

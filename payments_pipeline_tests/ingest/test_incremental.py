@@ -340,6 +340,26 @@ def test_a_watermark_older_than_the_feed_is_said_and_stands_until_a_sweep(engine
     assert stored(engine) == provider.truth()
 
 
+@pytest.mark.parametrize(("days_before", "whole"), [(1, True), (35, False)])
+def test_a_hole_in_the_feed_that_a_sweep_has_passed_over_since_is_none(
+    engine: Engine, provider: Living, days_before: int, whole: bool
+) -> None:
+    (old,) = provider.pay()
+    provider.time.pass_by(hours=1)
+    run(engine, provider)
+    provider.life.refund(old["latest_charge"], at=provider.time.pass_by(hours=1))
+    provider.time.pass_by(days=40 - days_before)
+    for resource in provider.resources:
+        now = provider.time.pass_by(minutes=1)
+        sweep(
+            engine, provider, provider.account, resource, Window(now - timedelta(days=90), now),
+            as_of=now, run_id=None, clock=provider.time,
+        )  # fmt: skip
+    provider.time.pass_by(days=days_before)
+    assert complete(run(engine, provider)) is whole
+    assert trusted(engine) == {INTENTS: whole, "refunds": whole}
+
+
 def test_an_event_that_names_nothing_is_said_once(engine: Engine, provider: Living) -> None:
     run(engine, provider)
     feed = provider.changes

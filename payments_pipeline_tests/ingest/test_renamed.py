@@ -1,4 +1,4 @@
-"""NOWPayments payments are not stored a second time because the log-in, and with it the account's id, changed."""
+"""Payments are not stored a second time because the log-in or the key, and with it the account's id, changed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from sqlalchemy import Engine, text
 from payments_pipeline.config import Settings
 from payments_pipeline.ingest.across import Run, catch_up
 from payments_pipeline.ingest.renamed import unless_renamed
-from payments_pipeline.providers.accounts import identified
+from payments_pipeline.providers.accounts import Identified, identified
+from payments_pipeline.providers.base import Account
 from payments_pipeline.providers.catalogue import build_providers
 from payments_pipeline.sandbox.objects import nowpayments_payment
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState
-from payments_pipeline_tests.ingest.served import NOW, configured, empty
+from payments_pipeline_tests.ingest.served import NOW, configured, empty, fill, read, stripe
 
 NEW = "new@example.com"
 
@@ -102,3 +103,19 @@ def test_a_second_account_beside_the_stored_one_is_read(engine: Engine, sandbox:
         sandbox.state.nowpayments.password = "changed"  # the stored one does not answer: it may be no other than that
         asked = identified(build_providers(both, lambda: NOW))
         assert [one.account is None for one in unless_renamed(engine, asked)] == [True, False]
+
+
+@pytest.mark.parametrize(("before", "now", "remedy"), [
+    ("acct_1", "default", "Set STRIPE_ACCOUNT to acct_1."),
+    ("default", "acct_1", "Set STRIPE_ACCOUNT to acct_1, and delete the rows of default."),
+    ("acct_1", "acct_2", None),
+])  # fmt: skip
+def test_a_stripe_key_that_may_not_tell_its_account_does_not_make_another_account_of_it(
+    engine: Engine, sandbox: Sandbox, before: str, now: str, remedy: str | None
+) -> None:
+    fill(sandbox)
+    provider = stripe(sandbox, stripe_account=None)
+    read(engine, provider, account=Account("stripe", before, False))
+    assert unless_renamed(engine, [Identified(provider, Account("stripe", before, False), None)])[0].error is None
+    (judged,) = unless_renamed(engine, [Identified(provider, Account("stripe", now, False), None)])
+    assert (judged.error and judged.error.remedy) == remedy

@@ -156,6 +156,25 @@ def test_many_old_open_objects_are_listed_rather_than_read_one_by_one(engine: En
     assert found.window_from < provider.time.now - timedelta(days=20)
 
 
+def test_a_failed_sweep_that_listed_more_to_save_rereads_is_made_good_by_one_that_need_not(
+    engine: Engine, provider: Living
+) -> None:
+    held = [provider.hold() for _ in range(150)]
+    provider.time.pass_by(days=20)
+    follow(engine, provider)
+    provider.failures[f"list {INTENTS}"] = TransientError("stripe answered 500.")
+    failed = night(engine, provider)
+    assert failed.window_from < provider.time.now - timedelta(days=20)
+    provider.failures.clear()
+    for one in held:
+        provider.life.capture(one["id"], at=provider.time.now)
+    provider.time.pass_by(days=1)
+    follow(engine, provider)
+    assert night(engine, provider).window_from > provider.time.now - timedelta(days=11)
+    with engine.connect() as connection:
+        assert {one.resource: one.complete for one in latest(connection)}[INTENTS]
+
+
 def test_a_vanished_open_object_is_marked_not_dropped(engine: Engine, provider: Living) -> None:
     hold = provider.hold()
     provider.time.pass_by(days=20)
@@ -183,6 +202,23 @@ def test_a_failed_reread_makes_the_sweep_incomplete_and_keeps_the_list(engine: E
     assert night(engine, provider).complete
     with engine.connect() as connection:
         assert {one.resource: one.complete for one in latest(connection)}[INTENTS] is True
+
+
+def test_what_a_sweep_could_not_read_again_is_not_made_good_by_a_run_that_does_not_read_it(
+    engine: Engine, provider: Living
+) -> None:
+    hold = provider.hold()
+    provider.time.pass_by(days=20)
+    follow(engine, provider)
+    provider.life.cancel(hold["id"], at=provider.time.now, event=False)
+    provider.failures[f"read {INTENTS}"] = TransientError("stripe answered 500.")
+    night(engine, provider)
+    provider.failures.clear()
+    for followed_by, good in ((follow, False), (night, True)):
+        followed_by(engine, provider)
+        with engine.connect() as connection:
+            assert {one.resource: one.complete for one in latest(connection)}[INTENTS] is good
+        assert (stored(engine) == provider.truth()) is good
 
 
 def test_a_failed_list_reads_no_single_objects(engine: Engine, provider: Living) -> None:

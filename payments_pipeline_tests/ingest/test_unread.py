@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from payments_pipeline.errors import CredentialsError
@@ -17,10 +18,11 @@ WINDOW = Window(AS_OF - timedelta(days=90), AS_OF)
 REFUSED = CredentialsError("Stripe refused the key.", remedy="Set STRIPE_API_KEY.")
 
 
-def refuse(engine: Engine) -> None:
+def refuse(engine: Engine, expected: str | None = None) -> None:
     certify_unread(
-        engine, "stripe", "refunds", WINDOW, REFUSED, as_of=AS_OF, mode="sweep", run_id=None, clock=lambda: AS_OF
-    )
+        engine, "stripe", "refunds", WINDOW, REFUSED,
+        as_of=AS_OF, mode="sweep", run_id=None, clock=lambda: AS_OF, expected=expected,
+    )  # fmt: skip
 
 
 def test_a_key_that_never_worked_is_shown_with_its_reason(engine: Engine) -> None:
@@ -31,13 +33,14 @@ def test_a_key_that_never_worked_is_shown_with_its_reason(engine: Engine) -> Non
     assert "STRIPE_API_KEY" in (shown.error or "")
 
 
-def test_once_the_key_works_the_refusal_is_history(engine: Engine) -> None:
-    refuse(engine)
+@pytest.mark.parametrize("expected", [None, "acct_mistyped"])
+def test_once_the_key_works_the_refusal_is_history(engine: Engine, expected: str | None) -> None:
+    refuse(engine, expected)
     with engine.begin() as connection:
         (refused,) = latest(connection)
         stored(connection, replace(refused, account="acct_1", complete=True, error=None))
     with engine.connect() as connection:
         assert [(one.account, one.complete) for one in latest(connection)] == [("acct_1", True)]
-    refuse(engine)
+    refuse(engine, expected)
     with engine.connect() as connection:
         assert [(one.account, one.complete) for one in latest(connection)] == [("acct_1", False)]
