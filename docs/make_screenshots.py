@@ -196,7 +196,7 @@ def served(users: int) -> Iterator[tuple[int, str]]:
         clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
         command = [sys.executable, "-m", "payments_pipeline.cli"]
         environment = {**clean, "PAYMENTS_HOME": home}
-        log = Path(home) / "dev.log"
+        log = Path(home) / "console.log"  # dev.log is what `dev` itself writes there
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603  (our own interpreter)
                 [*command, "dev", "--users", str(users), "--port", str(port)],
