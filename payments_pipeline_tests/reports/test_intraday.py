@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -330,9 +330,16 @@ def test_after_a_load_that_nobody_noted_row_by_row_everything_is_looked_at(gap: 
     with gap.engine.begin() as connection:
         connection.execute(text("TRUNCATE recon.deposit_matches"))
     assert {one.how for one in refresh(gap, later(minutes=1)).values()} == {"anew"}
-    # Only once every transaction before it has ended, also in other databases of the server, is the load behind us.
-    for minute in range(2, 60):
-        how = {one.how for one in refresh(gap, later(minutes=minute)).values()}
+    until_touched(gap, range(2, 60))
+
+
+def until_touched(ledger: Ledger, minutes: Iterable[int]) -> None:
+    """Refresh until what was touched is enough.
+
+    Only once every transaction before it has ended, also in other databases of the server, is a load behind us.
+    """
+    for minute in minutes:
+        how = {one.how for one in refresh(ledger, later(minutes=minute)).values()}
         if how == {"touched"}:
             break
         time.sleep(1)
@@ -361,6 +368,7 @@ def test_one_report_that_fails_keeps_no_other_from_being_refreshed(gap: Ledger) 
 
 
 def test_of_two_refreshes_at_once_one_waits_and_nothing_is_doubled(gap: Ledger) -> None:
+    until_touched(gap, [1] * 60)
     gap.payment(gap.user(), 1, "succeeded", later(minutes=-30), transaction_id="pi_2", updated_at=later(minutes=1))
     gate = threading.Barrier(3)
 
