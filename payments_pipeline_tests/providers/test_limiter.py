@@ -38,7 +38,8 @@ from payments_pipeline_tests.providers.conversation import conversation
 ALLOWED = 40
 RATE = 37.0
 SECONDS = 3.0
-TRIES = 4
+TRIES = 5
+STALL_SECONDS = 0.04
 LIMIT = Limit("stripe", "acct_1", 10.0)
 AS_OF = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 LOCK = text("UPDATE recon.rate_limits SET throttles = throttles")
@@ -92,22 +93,22 @@ def rate_of(engine: Engine, endpoint: str = "all") -> tuple[float, int]:
 def test_two_processes_of_four_threads_use_nine_tenths_of_the_limit_and_meet_no_429(
     engine: Engine, database: URL, sandbox: Sandbox
 ) -> None:
-    # Calls that a busy machine holds up for a twelfth of a second leave together, and are more than a second's share.
+    # Calls that the machine itself holds up leave together, and are more than a second's share: that says nothing.
     for _ in range(TRIES):
         sandbox.load(SandboxState())
         with engine.begin() as connection:
             connection.execute(text("TRUNCATE recon.rate_limits"))
-        failures, used = _called_by_two(database, sandbox)
-        if failures == ["0\n", "0\n"] and 0.9 * ALLOWED <= used <= ALLOWED:
+        failed, stall, used = _called_by_two(database, sandbox)
+        if stall < STALL_SECONDS or (failed == 0 and used >= 0.9 * ALLOWED):
             break
-    assert failures == ["0\n", "0\n"]
+    assert failed == 0
     assert {request.status for request in sandbox.requests} == {200}
     assert 0.9 * ALLOWED <= used <= ALLOWED
     assert rate_of(engine) == (RATE, 0)
 
 
-def _called_by_two(database: URL, sandbox: Sandbox) -> tuple[list[str], float]:
-    """How many calls of each process failed, and calls a second of both together."""
+def _called_by_two(database: URL, sandbox: Sandbox) -> tuple[int, float, float]:
+    """How many calls failed, the longest stall of a process in seconds, and calls a second of both together."""
     sandbox.faults.limits["stripe"] = RateLimit(ALLOWED)
     order = {
         "database_url": database.render_as_string(hide_password=False),
@@ -124,9 +125,10 @@ def _called_by_two(database: URL, sandbox: Sandbox) -> tuple[list[str], float]:
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    failures = [process.communicate("go\n", timeout=60)[0] for process in _told_at_once(processes)]
+    told = [process.communicate("go\n", timeout=60)[0].split() for process in _told_at_once(processes)]
     times = sorted(request.time for request in sandbox.requests)
-    return failures, (len(times) - 1) / (times[-1] - times[0]).total_seconds()
+    used = (len(times) - 1) / (times[-1] - times[0]).total_seconds()
+    return sum(int(failed) for failed, _ in told), max(float(stall) for _, stall in told), used
 
 
 def _told_at_once(processes: list[subprocess.Popen[str]]) -> list[subprocess.Popen[str]]:

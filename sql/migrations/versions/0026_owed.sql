@@ -1,4 +1,9 @@
--- What a failed fetch leaves to be made good: no more than it was sent for, and by ways that exist.
+-- What a failed fetch leaves to be made good: no more than it was sent for and can still be read, and by ways that
+-- exist.
+
+-- From when on the provider's list could speak of its times when it was read; null: from the beginning. What a failed
+-- list asked for may have left it before the next one begins.
+ALTER TABLE recon.coverage ADD COLUMN reach_from timestamptz;
 
 -- From when on a failure is owed; null: from window_from. A list may begin earlier than it was sent for, where listing
 -- old open objects saves calls; the next one need not.

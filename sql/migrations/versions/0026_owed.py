@@ -1,9 +1,9 @@
-"""Runs 0027_owed.sql."""
+"""Runs 0026_owed.sql."""
 
 from payments_pipeline.db.migrate import run_revision
 
-revision = "0027"
-down_revision = "0026"
+revision = "0026"
+down_revision = "0025"
 
 
 def upgrade() -> None:
