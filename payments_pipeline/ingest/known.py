@@ -6,17 +6,27 @@ Belongs here: the comparison. Does not belong here: what is remembered of it (co
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import groupby
+from operator import attrgetter, xor
 from typing import Any
 
 import psycopg
 
-from payments_pipeline.ingest.confirmed import Confirmed
+from payments_pipeline.ingest.confirmed import Confirmed, Span
 from payments_pipeline.ingest.rows import Digester, Glimpse, Rejection, Sighting, as_row, opened
 from payments_pipeline.providers.base import Columned, Resource, Sliced
 
 Read = Sighting | Glimpse
+CROWDED = 2
+"""Where so many times as many objects are stored between the first and the last of a batch as it has, they are asked
+for by id."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = int((datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds())
 
 
 class Known:
@@ -51,7 +61,8 @@ class Known:
         Args:
             rejected: takes what can't be parsed.
         """
-        new, other = self._compared([one for one in batch if type(one) is Glimpse or not self._deleted(one)])
+        listed = [one for one in batch if type(one) is Glimpse or not self._deleted(one)]
+        new, other = self._compared(self._unequal(listed))
         # From other bytes than these: only the digest tells whether it changed.
         parsed = list(self.parsed([one for one in other if isinstance(one, Glimpse)], rejected))
         still_new, changed = self._compared(parsed)
@@ -85,6 +96,30 @@ class Known:
             return False
         self._gone[one.object_id] = one.read_at
         return True
+
+    def _unequal(self, batch: Sequence[Read]) -> Sequence[Read]:
+        """All but the objects whose bytes are those that a stored row was read from; these are remembered as confirmed.
+
+        A list brings what lies side by side: one range of an index tells that of a whole batch.
+        """
+        dated = [one for one in batch if type(one) is Glimpse and _is_time(one.created)]
+        if not dated:
+            return batch
+        stored = self._stored_between(*_span(dated), most=CROWDED * len(batch))
+        for page, listed in groupby(dated, key=attrgetter("page")):
+            same = [one for one in listed if one.seen in stored]
+            if same:
+                self._confirmed.note(page, same[0].read_at, same=_span(same), stored=_span(same), unsure=False)
+        equal = {one.object_id: stored[one.seen] for one in dated if one.seen in stored}
+        self._confirmed.digests.extend(equal.values())
+        self._confirmed.mixed = reduce(xor, equal.values(), self._confirmed.mixed)
+        return [one for one in batch if one.object_id not in equal]
+
+    def _stored_between(self, first: datetime, last: datetime, *, most: int) -> dict[int, int]:
+        """By the hash of the bytes that it was read from, each stored object's digest; nothing where they are `most`."""
+        given = {"first": first, "last": last, "most": most}
+        count, seen, digests = self._run("stage_known_span", given).fetchall()[0]
+        return dict(zip(_integers(seen), _integers(digests), strict=True)) if 0 < count < most else {}
 
     def _compared(self, batch: Sequence[Read]) -> tuple[list[Read], list[Read]]:
         """What is not stored, and what is stored otherwise; the rest is remembered as confirmed."""
@@ -123,3 +158,22 @@ def _texts(values: Sequence[str]) -> str | list[str]:
     joined = '","'.join(values)
     plain = "\\" not in joined and joined.count('"') == 2 * (len(values) - 1)
     return f'{{"{joined}"}}' if plain else list(values)
+
+
+def _integers(sent: bytes) -> array[int]:
+    """What PostgreSQL's int8send wrote."""
+    numbers = array("q", sent)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
+
+
+def _is_time(created: object) -> bool:
+    """Whether it is in seconds since 1970, as providers tell when an object was created."""
+    return type(created) is int and 0 <= created <= _LATEST
+
+
+def _span(listed: Sequence[Glimpse]) -> Span:
+    """Between which creation times objects lie."""
+    times = [one.created for one in listed]
+    return _EPOCH + timedelta(seconds=min(times)), _EPOCH + timedelta(seconds=max(times))

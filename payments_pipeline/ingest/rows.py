@@ -60,6 +60,7 @@ class Glimpse(NamedTuple):
     Attributes:
         seen: see `Digester.seen`.
         read_at, page: see `Sighting`.
+        created: as the provider gives it; unlike the others it may be anything.
     """
 
     object_id: str
@@ -67,6 +68,7 @@ class Glimpse(NamedTuple):
     seen: int
     read_at: datetime
     page: int
+    created: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def sightings(
         except UNREADABLE as error:
             rejected.append(_nameless(one, error, digest_of, page.read_at))
             continue
-        found.append(Glimpse(name, one.raw, digest_of.seen(one.told), page.read_at, number))
+        found.append(Glimpse(name, one.raw, digest_of.seen(one.told), page.read_at, number, one.created))
     for obj in page.objects:
         seen = sighting(resource, obj, number, digest_of, read_at=page.read_at)
         if isinstance(seen, Sighting):
@@ -126,8 +128,9 @@ def opened(resource: Sliced, glimpse: Glimpse, digest_of: Digester) -> Sighting 
 def as_row(glimpse: Glimpse, values: tuple[Any, ...], digest_of: Digester) -> Sighting:
     """One object by its row alone, for a `digest_of` rows."""
     body = canonical_bytes(values)
-    name, _, seen, read_at, page = glimpse
-    return Sighting(name, {}, body, digest_of(body), read_at, page, False, values, seen)
+    return Sighting(
+        glimpse.object_id, {}, body, digest_of(body), glimpse.read_at, glimpse.page, False, values, glimpse.seen
+    )
 
 
 def sighting(
