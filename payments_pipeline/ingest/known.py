@@ -22,9 +22,9 @@ from payments_pipeline.ingest.rows import Digester, Glimpse, Rejection, Sighting
 from payments_pipeline.providers.base import Columned, Resource, Sliced
 
 Read = Sighting | Glimpse
-CROWDED = 2
-"""Where so many times as many objects are stored between the first and the last of a batch as it has, they are asked
-for by id."""
+CROWDED = 4
+"""Where so many times as many objects are stored between the first and the last of a batch as it has, all of it is
+parsed: its list is in no order of creation, or it is a small part of what was created in one second."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = int((datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds())
 
@@ -100,7 +100,7 @@ class Known:
     def _unequal(self, batch: Sequence[Read]) -> Sequence[Read]:
         """All but the objects whose bytes are those that a stored row was read from; these are remembered as confirmed.
 
-        A list brings what lies side by side: one range of an index tells that of a whole batch.
+        A list brings what was created one after the other, so that one range of an index tells it of a whole batch.
         """
         dated = [one for one in batch if type(one) is Glimpse and _is_time(one.created)]
         if not dated:
@@ -116,7 +116,7 @@ class Known:
         return [one for one in batch if one.object_id not in equal]
 
     def _stored_between(self, first: datetime, last: datetime, *, most: int) -> dict[int, int]:
-        """By the hash of the bytes that it was read from, each stored object's digest; nothing where they are `most`."""
+        """Stored objects' digests by the hash of the bytes that they were read from; nothing where they are `most`."""
         given = {"first": first, "last": last, "most": most}
         count, seen, digests = self._run("stage_known_span", given).fetchall()[0]
         return dict(zip(_integers(seen), _integers(digests), strict=True)) if 0 < count < most else {}
@@ -130,9 +130,7 @@ class Known:
             "digests": _numbers([one.digest if type(one) is Sighting else None for one in batch]),
             "pages": _numbers([one.page for one in batch]),
         }
-        if self._slices is not None:
-            given["seen"] = _numbers([one.seen if type(one) is Glimpse else None for one in batch])
-        found = self._run("stage_known_bytes" if self._slices is not None else "stage_known", given).fetchall()
+        found = self._run("stage_known", given).fetchall()
         read_at = {one.page: one.read_at for one in batch}
         changed: list[int] = []
         new: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +14,8 @@ from sqlalchemy import Engine, text
 
 from payments_pipeline.config import load_settings
 from payments_pipeline.errors import MalformedObjectError
-from payments_pipeline.ingest import staging
+from payments_pipeline.ingest import known, staging
+from payments_pipeline.ingest import snapshot as fetching
 from payments_pipeline.ingest.coverage import Coverage
 from payments_pipeline.ingest.snapshot import snapshot
 from payments_pipeline.providers.base import Account, Columned, Sliced
@@ -120,6 +122,37 @@ def test_unchanged_objects_are_neither_parsed_nor_written(engine: Engine, listed
     made = listed.read(engine, minutes=5)
     assert (made.objects, made.rows_written, made.complete, listed.parsed) == (3, 0, True, [])
     assert rows(engine) == before
+
+
+def test_objects_of_one_second_that_come_in_several_batches_are_known_all_the_same(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "BATCH", 3)
+    listed = Listed([orjson.dumps(intent(1, id=f"pi_{number}")) for number in range(8)])
+    assert listed.read(engine).rows_written == 8
+    made = listed.read(engine, minutes=5)
+    assert (made.objects, made.rows_written, made.complete, listed.parsed) == (8, 0, True, [])
+
+
+def test_a_batch_that_lies_scattered_among_what_is_stored_is_parsed_and_written_no_more_than_another(
+    engine: Engine, listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed.read(engine)
+    monkeypatch.setattr(known, "CROWDED", 1)
+    made = listed.read(engine, minutes=5)
+    assert (made.rows_written, made.complete) == (0, True)
+    assert listed.parsed == ["pi_1", "pi_2", "pi_3"]
+
+
+@pytest.mark.parametrize("created", ["soon", None, 1.5, 10**30, -(10**30)])
+def test_an_object_without_a_time_of_its_own_leaves_the_others_unparsed(
+    engine: Engine, listed: Listed, created: object
+) -> None:
+    listed.read(engine)
+    listed.bodies.append(json.dumps(intent(4) | {"created": created}).encode())
+    listed.read(engine, minutes=5)
+    assert set(listed.parsed) <= {"pi_4"}
+    assert len(rows(engine)) == 3
 
 
 def test_only_the_changed_object_is_parsed_and_replaced(engine: Engine, listed: Listed) -> None:
