@@ -7,6 +7,7 @@ action_jobs.py), rules (remediation/).
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -29,7 +30,8 @@ USER_TAGS = ("user", "dagster/user", "launched_by")
 BY_MACHINE = ("dagster/sensor_name", "dagster/schedule_name", "dagster/from_automation_condition")
 """Tags of runs that nobody launched: only these act in the project's own name."""
 DRY_RUN = "True: say what would change on both sides, and change nothing."
-
+LOGGED = 100
+"""Repairs that a run's page names one by one. Each line costs Dagster's storage some milliseconds."""
 
 Run = dg.OpExecutionContext | dg.AssetExecutionContext
 
@@ -106,7 +108,7 @@ def show(context: dg.OpExecutionContext, views: Sequence[ActionView], dry_run: b
 
 
 def told(context: Run, views: Sequence[ActionView], dry_run: bool) -> dict[str, Any]:
-    """One log line a repair, and metadata: counts, a table of repairs, and what changes on both sides."""
+    """Log lines of the first `LOGGED` repairs, and metadata: counts, a table of repairs, what changes on both sides."""
     rows = [
         {
             "action": view.action_id,
@@ -119,10 +121,14 @@ def told(context: Run, views: Sequence[ActionView], dry_run: bool) -> dict[str, 
         }
         for view in views
     ]
-    for row, view in zip(rows, views, strict=True):
+    for row, view in islice(zip(rows, views, strict=True), LOGGED):
         context.log.info(f"{'would be' if dry_run else 'now'} {view.state}: {row}")
         for line in diff(view):
             context.log.info(f"  {line['side']}: {line['what']}, {line['field']}: {line['before']} -> {line['after']}")
+    if len(views) > LOGGED:
+        context.log.info(
+            f"and {len(views) - LOGGED} more. What to do: payments-pipeline actions list shows all that are kept."
+        )
     states = Counter(view.state for view in views)
     return {
         "dry_run": dry_run,

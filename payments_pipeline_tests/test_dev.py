@@ -163,11 +163,14 @@ def test_pages_that_are_pictured_show_what_they_should(page: Any, pictures: Modu
 
 def test_a_reports_page_tells_its_rows_by_severity_the_amounts_and_its_last_runs(page: Any) -> None:
     page.goto("/assets/stuck_authorizations?view=overview")
-    for words in ("by_severity", "amount_at_risk", "preview", "chart_of_last_runs", "What to do"):
+    for words in ("by_severity", "amount_at_risk", "first_rows", "preview", "chart_of_last_runs", "What to do"):
         page.get_by_text(words).first.wait_for()
     told = page.locator("tr", has_text="amount_at_risk").first.inner_text()
     assert re.search(r"\d[\d,.]* [A-Z]{3}", told)
     assert re.search(r"(CRITICAL|HIGH|MEDIUM|LOW) \d", page.locator("tr", has_text="by_severity").first.inner_text())
+    rows = page.locator("tr", has_text="first_rows").first.locator("table").first  # no button before it, nor the chart
+    assert {"severity", "user_id", "amount"} <= set(rows.locator("th").all_inner_texts())
+    assert rows.locator("tbody tr").count() > 0
     image = page.locator("tr", has_text="chart_of_last_runs").locator("img[src^='data:image/svg']").first
     image.wait_for()  # on the page itself, behind no button
     assert image.evaluate("one => one.complete && one.naturalWidth") > 300

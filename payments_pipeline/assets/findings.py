@@ -20,7 +20,7 @@ from payments_pipeline.assets.presentation import (
     PREVIEW_ROWS,
     amounts,
     counts,
-    preview,
+    glance,
     table_schema,
 )
 from payments_pipeline.config import Settings
@@ -30,6 +30,7 @@ from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource, ProvidersResource
 
 CHART_DAYS = 30
+LOOKED_AT_FIRST = ("id", "severity", "report", "user", "amount", "reason")
 
 
 def findings_key(report: str) -> dg.AssetKey:
@@ -108,7 +109,7 @@ def findings_overview(reports: Mapping[str, Report]) -> dg.AssetsDefinition:
             times = connection.execute(named("assets/times.sql"), {"since": now - timedelta(days=CHART_DAYS)}).one()
             worst = live_findings(connection, limit=PREVIEW_ROWS)
         shown = {
-            "open_findings": preview([_row(one, now) for one in worst]),
+            "open_findings": glance([_row(one, now) for one in worst], LOOKED_AT_FIRST),
             "open_over_time": chart(*bands(days)),
             "mean_time_to_detect": span(times.to_detect, times.detected),
             "mean_time_to_resolve": span(times.to_resolve, times.resolved),

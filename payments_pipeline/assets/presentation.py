@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Connection, Engine, MetaData, Table, func, select
 
 from payments_pipeline.assets.columns import meanings
+from payments_pipeline.assets.pictures import INLINE
 from payments_pipeline.core.money import stripe_exponent
 from payments_pipeline.db.sql import named, sql_root
 
@@ -28,6 +29,10 @@ PREVIEW_ROWS = 10
 # What PostgreSQL says of the tables that queries make; a test holds it against a database.
 MADE = Path(__file__).parent / "made_columns.json"
 CELL_WIDTH = 60
+# Of a table that the page shows itself: as many columns as its column of values is wide.
+GLANCE_COLUMNS = 6
+GLANCE_WIDTH = 24
+LOOKED_AT_FIRST = ("severity", "user_id", "payment_id", "provider_ref", "amount", "currency", "reason", "provider")
 FINEST = 8  # decimals, on a page: sums of coins have up to 26
 
 _TABLE = re.compile(r"^CREATE TABLE recon\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
@@ -85,12 +90,20 @@ def table_schema(table: str) -> dg.TableSchema:
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     """The first rows as a Markdown table; says so when there are none."""
-    if not rows:
-        return dg.MetadataValue.md("no rows")
-    names = list(rows[0])
-    lines = [_line(names), _line(["---"] * len(names))]
-    lines += [_line([_cell(row[name]) for name in names]) for row in rows[:PREVIEW_ROWS]]
-    return dg.MetadataValue.md("\n".join(lines))
+    return dg.MetadataValue.md(_table(list(rows[0]), rows[:PREVIEW_ROWS], CELL_WIDTH) if rows else "no rows")
+
+
+def glance(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = LOOKED_AT_FIRST) -> dg.MarkdownMetadataValue:
+    """As `preview`, so few columns and rows that the page shows them itself, not behind a button.
+
+    Args:
+        first: columns that people look at first; then come the others, in order. None in which nothing stands is shown.
+    """
+    shown = rows[:PREVIEW_ROWS]
+    names = dict.fromkeys((*first, *(shown[0] if shown else ())))
+    full = [name for name in names if any(_cell(row.get(name), 1) for row in shown)][:GLANCE_COLUMNS]
+    tables = (_table(full, shown[:count], GLANCE_WIDTH) for count in range(len(shown), 0, -1))
+    return dg.MetadataValue.md(next((table for table in tables if len(table) < INLINE), "no rows"))
 
 
 def contents(engine: Engine, name: str) -> dict[str, Any]:
@@ -131,7 +144,12 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(value: object) -> str:
+def _table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], width: int) -> str:
+    lines = [_line(names), _line(["---"] * len(names))]
+    return "\n".join(lines + [_line([_cell(row[name], width) for name in names]) for row in rows])
+
+
+def _cell(value: object, width: int) -> str:
     text = "" if value is None else str(value)
-    short = text if len(text) <= CELL_WIDTH else f"{text[: CELL_WIDTH - 1]}…"
+    short = text if len(text) <= width else f"{text[: width - 1]}…"
     return short.replace("\n", " ").replace("|", "\\|")

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from payments_pipeline.assets.presentation import amounts, counts, preview, sparkline
+from payments_pipeline.assets.pictures import INLINE
+from payments_pipeline.assets.presentation import amounts, counts, glance, preview, sparkline
 from payments_pipeline.remediation.rounds import DueRepair
 from payments_pipeline.repair_sensors import (
     DueAction,
@@ -113,6 +114,26 @@ def test_preview_keeps_markdown_tables_whole() -> None:
     assert "a\\|b c" in text
     assert len(text.splitlines()) == 3
     assert preview([]).md_str == "no rows"
+
+
+def test_a_glance_is_short_enough_for_the_page_and_begins_with_what_people_look_at() -> None:
+    rows = [
+        {
+            "fingerprint": "f" * 32, "user_id": str(number), "severity": "HIGH", "note": "n" * 100, "nothing": None,
+            "blank": "", "found": ["a", "b"], "plan": "pro", "tier": "pro", "since": NOW,
+        }
+        for number in range(50)
+    ]  # fmt: skip
+    text = glance(rows).md_str
+
+    assert text is not None
+    assert len(text) < INLINE
+    lines = text.splitlines()
+    assert lines[0] == "| severity | user_id | fingerprint | note | found | plan |"
+    assert lines[2].startswith("| HIGH | 0 | ")
+    assert len(lines) > 4
+    assert glance([{"note": "n" * 100}], ["plan"]).md_str == f"| note |\n| --- |\n| {'n' * 23}… |"
+    assert glance([]).md_str == "no rows"
 
 
 def test_numbers_read_as_people_write_them() -> None:
