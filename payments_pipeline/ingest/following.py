@@ -116,14 +116,14 @@ class Following:
 
         Nothing that reads the feed can fill the hole, so it must not hold up the rest; the certificate stays
         outstanding until a complete sweep. One that came after the hole already, while nobody followed the feed, read
-        what it can't tell.
+        what it can't tell; where nobody ever followed it, so did any sweep since.
         """
         made = []
         for name, told_to in self._told_to.items():
             begins = min(self._fed_from(told_to), self._end)
-            if begins > told_to and name in self._before:
+            if begins > told_to:
                 self._told_to[name] = begins
-                if self._swept_since(name, told_to, begins):
+                if self._swept_since(name, told_to if name in self._before else begins, begins):
                     continue
                 error = FeedGapError(
                     f"Changes between {told_to.isoformat()} and {begins.isoformat()} are no longer told.",

@@ -28,6 +28,15 @@ from payments_pipeline_tests.ingest.living import START, Living, Time, stored
 INTENTS = "payment_intents"
 
 
+def swept(engine: Engine, provider: Living, days: int) -> None:
+    for resource in provider.resources:
+        now = provider.time.pass_by(minutes=1)
+        sweep(
+            engine, provider, provider.account, resource, Window(now - timedelta(days=days), now),
+            as_of=now, run_id=None, clock=provider.time,
+        )  # fmt: skip
+
+
 @pytest.fixture
 def provider() -> Living:
     made = Living(Time(), page=100)
@@ -330,12 +339,7 @@ def test_a_watermark_older_than_the_feed_is_said_and_stands_until_a_sweep(engine
     assert all("no longer told" in str(error) for error in holes)
     assert complete(run(engine, provider))
     assert trusted(engine) == {INTENTS: False, "refunds": False}
-    for resource in provider.resources:
-        now = provider.time.pass_by(minutes=1)
-        sweep(
-            engine, provider, provider.account, resource, Window(now - timedelta(days=90), now),
-            as_of=now, run_id=None, clock=provider.time,
-        )  # fmt: skip
+    swept(engine, provider, days=90)
     assert trusted(engine) == {INTENTS: True, "refunds": True}
     assert stored(engine) == provider.truth()
 
@@ -349,15 +353,35 @@ def test_a_hole_in_the_feed_that_a_sweep_has_passed_over_since_is_none(
     run(engine, provider)
     provider.life.refund(old["latest_charge"], at=provider.time.pass_by(hours=1))
     provider.time.pass_by(days=40 - days_before)
-    for resource in provider.resources:
-        now = provider.time.pass_by(minutes=1)
-        sweep(
-            engine, provider, provider.account, resource, Window(now - timedelta(days=90), now),
-            as_of=now, run_id=None, clock=provider.time,
-        )  # fmt: skip
+    swept(engine, provider, days=90)
     provider.time.pass_by(days=days_before)
     assert complete(run(engine, provider)) is whole
     assert trusted(engine) == {INTENTS: whole, "refunds": whole}
+
+
+@pytest.mark.parametrize("nightly", [True, False])
+def test_a_backfill_that_nobody_followed_while_the_feed_still_knew_is_not_trusted_until_a_sweep(
+    engine: Engine, provider: Living, nightly: bool
+) -> None:
+    (old,) = provider.pay()
+    window = Window(START, provider.time.pass_by(hours=1))
+    for resource in provider.resources:
+        backfill(
+            engine, provider, provider.account, resource, window,
+            as_of=window.end, run_id=None, clock=provider.time, ranges=2, threads=1,
+        )  # fmt: skip
+    provider.life.refund(old["latest_charge"], at=provider.time.pass_by(hours=1))
+    provider.time.pass_by(days=40)
+    if nightly:
+        swept(engine, provider, days=30)
+        provider.time.pass_by(days=1)
+    made = run(engine, provider)
+    assert complete(made) is nightly
+    assert complete(run(engine, provider))
+    assert trusted(engine) == {INTENTS: nightly, "refunds": nightly}
+    swept(engine, provider, days=90)
+    assert trusted(engine) == {INTENTS: True, "refunds": True}
+    assert stored(engine) == provider.truth()
 
 
 def test_an_event_that_names_nothing_is_said_once(engine: Engine, provider: Living) -> None:
