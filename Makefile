@@ -37,7 +37,8 @@ test: install  ## all tests
 
 soak-ingest: install  ## thousands of random histories of ingestion; HISTORIES_SEED=n repeats a lot
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -p no:xdist -o addopts= -q -s \
-		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py
+		payments_pipeline_tests/ingest/test_histories.py payments_pipeline_tests/ingest/test_open_objects.py \
+		payments_pipeline_tests/ingest/test_known_by_range.py
 
 docs: install  ## write the pages about reports, repairs and commands anew
 	@$(BIN)/python docs/make_pages.py

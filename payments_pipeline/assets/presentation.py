@@ -35,6 +35,9 @@ GLANCE_WIDTH = 24
 LOOKED_AT_FIRST = ("severity", "user_id", "payment_id", "provider_ref", "amount", "currency", "reason", "provider")
 FINEST = 8  # decimals, on a page: sums of coins have up to 26
 
+# What would end a cell, or make a picture, a link or a tag of what a customer wrote: pages load pictures unasked.
+_MARKS = re.compile(r"([\\|\[<`])")
+_BREAKS = re.compile(r"[\r\n]+")
 _TABLE = re.compile(r"^CREATE TABLE recon\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
 _ALTERED = re.compile(r"^ALTER TABLE recon\.(\w+)\s+(.*?);", re.MULTILINE | re.DOTALL)
 _ADDED = re.compile(r"\bADD COLUMN (?:IF NOT EXISTS )?(\w+) ([a-z]+)")
@@ -101,9 +104,9 @@ def glance(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = LOOKED_AT_F
     """
     shown = rows[:PREVIEW_ROWS]
     names = dict.fromkeys((*first, *(shown[0] if shown else ())))
-    full = [name for name in names if any(_cell(row.get(name), 1) for row in shown)][:GLANCE_COLUMNS]
-    tables = (_table(full, shown[:count], GLANCE_WIDTH) for count in range(len(shown), 0, -1))
-    return dg.MetadataValue.md(next((table for table in tables if len(table) < INLINE), "no rows"))
+    told = [name for name in names if any(_cell(row.get(name), 1) for row in shown)] or [*next(iter(shown), ())]
+    tables = (_table(told[:GLANCE_COLUMNS], shown[:count], GLANCE_WIDTH) for count in range(len(shown), 0, -1))
+    return dg.MetadataValue.md(next((table for table in tables if _length(table) < INLINE), "no rows"))
 
 
 def contents(engine: Engine, name: str) -> dict[str, Any]:
@@ -146,10 +149,15 @@ def _line(cells: Sequence[str]) -> str:
 
 def _table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], width: int) -> str:
     lines = [_line(names), _line(["---"] * len(names))]
-    return "\n".join(lines + [_line([_cell(row[name], width) for name in names]) for row in rows])
+    return "\n".join(lines + [_line([_cell(row.get(name), width) for name in names]) for row in rows])
 
 
 def _cell(value: object, width: int) -> str:
     text = "" if value is None else str(value)
     short = text if len(text) <= width else f"{text[: width - 1]}…"
-    return short.replace("\n", " ").replace("|", "\\|")
+    return _MARKS.sub(r"\\\1", _BREAKS.sub(" ", short))
+
+
+def _length(text: str) -> int:
+    """As a browser counts: what lies beyond 16 bits is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -82,7 +82,7 @@ def engine_for(url: str) -> Engine:
             return
         try:
             engine.dialect.do_ping(connection)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:  # out of step with the server is as useless as cut
             raise InvalidatePoolError from error
 
     return engine

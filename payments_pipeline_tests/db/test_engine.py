@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -53,6 +56,38 @@ def test_connections_that_the_server_ended_are_replaced_before_anybody_notices(
     for _ in before:
         with pooled.connect() as connection:
             assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() not in before
+
+
+@pytest.mark.parametrize(
+    "waiting", [b"", b"of no protocol " * 9, b"T\0\0\0\6\0\0Z\0\0\0\5I"], ids=["cut", "noise", "out of step"]
+)
+def test_a_connection_that_no_longer_understands_its_server_is_replaced(pooled: Engine, waiting: bytes) -> None:
+    with pooled.connect() as connection:
+        fileno = connection.connection.driver_connection.fileno()  # type: ignore[union-attr]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        os.dup2(ours.fileno(), fileno)
+        theirs.send(waiting)
+    with pooled.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_news_that_nobody_asked_for_cost_a_connection_one_question_and_not_its_life(
+    pooled: Engine, onlooker: Connection
+) -> None:
+    with pooled.connect() as connection:
+        connection.execute(text("LISTEN news"))
+        connection.commit()
+        own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        arrives = select.poll()
+        arrives.register(connection.connection.driver_connection.fileno(), select.POLLIN)  # type: ignore[union-attr]
+    onlooker.execute(text("NOTIFY news"))
+    assert arrives.poll(10_000)
+    with pooled.connect() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() == own
+    before = sessions(onlooker)
+    with pooled.connect():
+        assert sessions(onlooker) == before
 
 
 def test_a_connection_used_a_moment_ago_is_not_asked_whether_it_lives(pooled: Engine, onlooker: Connection) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 
 from payments_pipeline.assets.pictures import INLINE
 from payments_pipeline.assets.presentation import amounts, counts, glance, preview, sparkline
@@ -134,6 +136,28 @@ def test_a_glance_is_short_enough_for_the_page_and_begins_with_what_people_look_
     assert len(lines) > 4
     assert glance([{"note": "n" * 100}], ["plan"]).md_str == f"| note |\n| --- |\n| {'n' * 23}… |"
     assert glance([]).md_str == "no rows"
+    assert glance([{"severity": None, "note": ""}]).md_str == "| severity | note |\n| --- | --- |\n|  |  |"
+    wide = glance([{f"{'c' * 60}{number}": "🎉" * 30 for number in range(9)}] * 10).md_str
+    assert wide is not None
+    assert len(wide.splitlines()) > 2
+    assert len(wide.encode("utf-16-le")) // 2 < INLINE
+
+
+@pytest.mark.parametrize("show", [preview, glance])
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("![](//example.com/a)", "!\\[](//example.com/a)"),
+        ("<img src=//example.com>", "\\<img src=//example.com>"),
+        ("a\\|b", "a\\\\\\|b"),
+        ("a\rb\r\nc", "a b c"),
+        ("`a", "\\`a"),
+    ],
+)
+def test_what_a_customer_wrote_is_shown_as_text_within_its_cell(
+    show: Callable[[Sequence[dict[str, str]]], dg.MarkdownMetadataValue], written: str, shown: str
+) -> None:
+    assert show([{"note": written}]).md_str == f"| note |\n| --- |\n| {shown} |"
 
 
 def test_numbers_read_as_people_write_them() -> None:
