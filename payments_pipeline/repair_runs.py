@@ -103,7 +103,7 @@ def _look(context: Run, looker: Looker, actions: Collection[int]) -> Look | None
 
 
 def show(context: dg.OpExecutionContext, views: Sequence[ActionView], dry_run: bool) -> None:
-    """One log line a repair; the rest in the op's metadata, see `told`."""
+    """Log lines, and the rest in the op's metadata, see `told`."""
     context.add_output_metadata(told(context, views, dry_run))
 
 
@@ -126,8 +126,11 @@ def told(context: Run, views: Sequence[ActionView], dry_run: bool) -> dict[str, 
         for line in diff(view):
             context.log.info(f"  {line['side']}: {line['what']}, {line['field']}: {line['before']} -> {line['after']}")
     if len(views) > LOGGED:
+        kept = Counter(view.state for view in views if view.action_id is not None)
+        asked = [f"payments-pipeline actions list --state {state} --limit {count}" for state, count in kept.items()]
         context.log.info(
-            f"and {len(views) - LOGGED} more. What to do: payments-pipeline actions list shows all that are kept."
+            f"and {len(views) - LOGGED} more."
+            + (f" What to do: look at them with {', '.join(asked)}." if asked else "")
         )
     states = Counter(view.state for view in views)
     return {

@@ -119,7 +119,7 @@ class Known:
         """Stored objects' digests by the hash of the bytes that they were read from; nothing where they are `most`."""
         given = {"first": first, "last": last, "most": most}
         count, seen, digests = self._run("stage_known_span", given).fetchall()[0]
-        return dict(zip(_integers(seen), _integers(digests), strict=True)) if 0 < count < most else {}
+        return dict(zip(_integers(seen), _integers(digests), strict=True)) if seen is not None and count < most else {}
 
     def _compared(self, batch: Sequence[Read]) -> tuple[list[Read], list[Read]]:
         """What is not stored, and what is stored otherwise; the rest is remembered as confirmed."""

@@ -144,6 +144,29 @@ def test_a_batch_that_lies_scattered_among_what_is_stored_is_parsed_and_written_
     assert listed.parsed == ["pi_1", "pi_2", "pi_3"]
 
 
+def test_a_wide_range_is_not_read_to_its_end_in_search_of_objects_that_a_list_brought(
+    engine: Engine, listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed.bodies = [orjson.dumps(intent(number)) for number in range(1, 13)]
+    listed.read(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE recon.stripe_payment_intents SET seen = NULL"))
+    spans: list[tuple[Any, ...]] = []
+    run = staging.Stage.run
+
+    def noted(self: staging.Stage, name: str, *args: Any, **named: Any) -> Any:
+        found = run(self, name, *args, **named)
+        if name == "stage_known_span":
+            spans.append(found.fetchall()[0])
+            found.scroll(0, "absolute")
+        return found
+
+    monkeypatch.setattr(staging.Stage, "run", noted)
+    listed.bodies = [listed.bodies[0], listed.bodies[-1]]
+    listed.read(engine, minutes=5)
+    assert spans == [(2 * known.CROWDED, None, None)]
+
+
 @pytest.mark.parametrize("created", ["soon", None, 1.5, 10**30, -(10**30)])
 def test_an_object_without_a_time_of_its_own_leaves_the_others_unparsed(
     engine: Engine, listed: Listed, created: object
