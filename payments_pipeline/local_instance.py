@@ -60,14 +60,6 @@ class _Events(InMemoryEventLogStorage):
         if event.dagster_event is not None and event.dagster_event.asset_key is not None:
             self._records.pop(event.dagster_event.asset_key, None)
 
-    def delete_events(self, run_id: str) -> None:
-        super().delete_events(run_id)
-        self._records.clear()
-
-    def wipe_asset(self, asset_key: dg.AssetKey) -> None:
-        super().wipe_asset(asset_key)
-        self._records.clear()
-
     def dispose(self) -> None:
         self._only.close()
         super().dispose()  # type: ignore[no-untyped-call]
