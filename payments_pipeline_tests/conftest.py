@@ -106,6 +106,8 @@ def server(server_home: Path) -> Iterator[URL]:
         with psycopg.connect(_dsn(url), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            # Each new database is a checkpoint, after which every page that is touched would go to the log whole.
+            connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
         if found is None:
