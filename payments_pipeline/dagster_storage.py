@@ -2,7 +2,8 @@
 
 Belongs here: finding that database, for `dagster.yaml`. Does not belong here: anything about the project's tables.
 Plain `storage: postgres:` would want its address in the environment of every Dagster command, also of those that only
-check definitions; this class asks the project's settings instead, as every other process does.
+check definitions; this class asks the project's settings instead, as every other process does. And dagster-postgres
+opens a connection anew for every statement, which costs the server more than the statement does.
 """
 
 import atexit
@@ -10,12 +11,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import Engine, create_engine
 
 from payments_pipeline.config import load_settings
 from payments_pipeline.db.engine import dagster_storage_url
@@ -30,6 +33,12 @@ class ProjectStorage(DagsterPostgresStorage):
     The address begins with ``postgresql+psycopg2://``: SQLAlchemy 2.1 takes the bare scheme for psycopg 3, which
     dagster-postgres can't use.
     """
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        engine = _engine_for(postgres_url)
+        for books in (self._event_log_storage, self._run_storage, self._schedule_storage):
+            books._engine = engine  # the web server takes others, with a time-out
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -52,6 +61,17 @@ class ProjectStorage(DagsterPostgresStorage):
             atexit.register(shutil.rmtree, scratch, ignore_errors=True)
             return DagsterSqliteStorage.from_local(scratch)
         return cls(postgres_url=_address(), inst_data=inst_data)
+
+
+@cache
+def _engine_for(address: str) -> Engine:
+    """One pool for all instances of a process. A connection is asked first whether it is still there.
+
+    Nothing waits for a connection, as before: those beyond the first few are opened when needed, and closed after it.
+    """
+    return create_engine(
+        address, isolation_level="AUTOCOMMIT", pool_size=3, max_overflow=-1, pool_pre_ping=True, pool_recycle=3600
+    )
 
 
 def _address() -> str:
