@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from sqlalchemy import Engine, text
 
@@ -47,24 +45,22 @@ def outage(ledger: Ledger, *statements: str) -> None:
             )
 
 
-def test_an_outage_in_which_nobody_was_named_is_told_by_each_gap_and_soon(ledger: Ledger) -> None:
+def test_an_outage_in_which_nobody_was_named_is_told_by_each_gap(ledger: Ledger) -> None:
     outage(ledger)
-    with ledger.engine.begin() as connection:
-        connection.execute(text("ANALYZE public.webhook_logs"))
-    before = time.perf_counter()
     result = ledger.run("activation_gaps")
-    took = time.perf_counter() - before
     assert result.rows == PAYERS
     assert {row["reason"] for row in result.preview} == {"webhook refused: signature invalid"}
-    assert took < 5
 
 
-@pytest.mark.parametrize("analysed", [False, True])
-def test_no_step_looks_at_every_webhook_for_every_gap(engine: Engine, *, analysed: bool) -> None:
-    """Whatever the database knows of its tables: nothing of any of them, or everything."""
-    outage(Ledger(engine), *_HISTORY)
-    if analysed:
+@pytest.mark.parametrize("analysed", [None, "ANALYZE public.webhook_logs", "ANALYZE"])
+@pytest.mark.parametrize("history", [(), _HISTORY])
+def test_no_step_looks_at_every_webhook_for_every_gap(
+    engine: Engine, history: tuple[str, ...], analysed: str | None
+) -> None:
+    """Whatever the database knows of its tables: nothing of any of them, of one, or everything."""
+    outage(Ledger(engine), *history)
+    if analysed is not None:
         with engine.begin() as connection:
-            connection.execute(text("ANALYZE"))
+            connection.execute(text(analysed))
     rows, step = most_looked_at(executed(engine, "activation_gaps"))
     assert rows <= 100 * PAYERS, step
