@@ -30,7 +30,7 @@ from payments_pipeline.reports import Report
 from payments_pipeline.resources import ClockResource, DatabaseResource, ProvidersResource
 
 CHART_DAYS = 30
-LOOKED_AT_FIRST = ("id", "severity", "report", "user", "amount", "reason")
+LOOKED_AT_FIRST = ("id", "severity", "report", "user", "amount", "open for")
 
 
 def findings_key(report: str) -> dg.AssetKey:

@@ -67,7 +67,8 @@ def test_the_page_shows_what_is_open_since_when_and_how_long_things_take(engine:
 
     assert page["mean_time_to_detect"] == "2.0 h (mean of 2)"
     assert page["mean_time_to_resolve"] == "1.0 d (mean of 1)"
-    assert page["open_findings"].count("| HIGH | disputes | open |") == 3
+    assert page["open_findings"].splitlines()[2] == "| 2 | HIGH | disputes | 2.0 d | open | who \\| what |"
+    assert page["open_findings"].count("| HIGH | disputes | ") == 3
     assert page["by_report"] == "disputes 3"
     assert "who \\| what" in page["open_findings"]
     assert words_in(page["open_over_time"])[0] == "HIGH"
@@ -108,8 +109,8 @@ def test_a_reports_page_shows_its_last_runs(engine: Engine, settings: Settings) 
             by_severity=f'{{"HIGH": {number - 1}, "LOW": 1}}', amount_at_risk="{}",
         )  # fmt: skip
     page = report_page(engine, settings)
-    assert list(page)[:6] == [
-        "dagster/row_count", "by_severity", "amount_at_risk", "chart_of_last_runs", "coverage",
+    assert list(page)[:7] == [
+        "dagster/row_count", "by_severity", "amount_at_risk", "first_rows", "chart_of_last_runs", "coverage",
         "dagster/column_schema",
     ]  # fmt: skip
     assert words_in(page["chart_of_last_runs"])[:3] == ["HIGH", "LOW", "39"]
