@@ -29,10 +29,13 @@ PREVIEW_ROWS = 10
 # What PostgreSQL says of the tables that queries make; a test holds it against a database.
 MADE = Path(__file__).parent / "made_columns.json"
 CELL_WIDTH = 60
-# Of a table that the page shows itself: as many columns as its column of values is wide.
+# Of a table that the page shows itself: how wide it may be there, and what a letter of a cell, one of a head and the
+# space between two columns take, in pixels.
+GLANCE_ROOM = 490
+LETTER, HEAD_LETTER, BETWEEN = 8.2, 5.6, 17
 GLANCE_COLUMNS = 6
-GLANCE_WIDTH = 24
-LOOKED_AT_FIRST = ("severity", "user_id", "payment_id", "provider_ref", "amount", "currency", "reason", "provider")
+GLANCE_WIDTH = 18
+LOOKED_AT_FIRST = ("severity", "user_id", "payment_id", "amount", "currency", "provider_ref", "reason", "provider")
 FINEST = 8  # decimals, on a page: sums of coins have up to 26
 
 # What would end a cell, or make a picture, a link or a tag of what a customer wrote: pages load pictures unasked.
@@ -105,8 +108,22 @@ def glance(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = LOOKED_AT_F
     shown = rows[:PREVIEW_ROWS]
     names = dict.fromkeys((*first, *(shown[0] if shown else ())))
     told = [name for name in names if any(_cell(row.get(name), 1) for row in shown)] or [*next(iter(shown), ())]
-    tables = (_table(told[:GLANCE_COLUMNS], shown[:count], GLANCE_WIDTH) for count in range(len(shown), 0, -1))
+    fitting = _fitting(told, shown)
+    tables = (_table(fitting, shown[:count], GLANCE_WIDTH) for count in range(len(shown), 0, -1))
     return dg.MetadataValue.md(next((table for table in tables if _length(table) < INLINE), "no rows"))
+
+
+def _fitting(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As many columns as stand side by side on the page, words unbroken, the first ones that fit; at least one."""
+    fitting: list[str] = []
+    room = float(GLANCE_ROOM)
+    for name in names:
+        longest = max(len(word) for row in rows for word in (*_cell(row.get(name), GLANCE_WIDTH).split(), ""))
+        wide = max(longest * LETTER, len(name) * HEAD_LETTER) + BETWEEN
+        if not fitting or (wide <= room and len(fitting) < GLANCE_COLUMNS):
+            fitting.append(name)
+            room -= wide
+    return fitting
 
 
 def contents(engine: Engine, name: str) -> dict[str, Any]:
