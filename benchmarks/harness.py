@@ -39,8 +39,8 @@ class Measure:
 
 def measure(name: str, ours: float, peer: float, *, target: float, what: str, unit: str = "s") -> Measure:
     """A comparison of two figures already measured."""
-    ratio = round(peer / ours, 2) if ours else float("inf")
-    return Measure(name, round(ours, 4), round(peer, 4), ratio, target, ratio >= target, what, unit)
+    ratio = peer / ours if ours else float("inf")
+    return Measure(name, round(ours, 4), round(peer, 4), round(ratio, 3), target, ratio >= target, what, unit)
 
 
 def single(name: str, figure: float, limit: float, what: str, unit: str = "s") -> Measure:
