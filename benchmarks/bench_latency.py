@@ -27,12 +27,13 @@ import dagster as dg
 import harness
 from sqlalchemy import Engine, text
 
+from payments_pipeline.assets.canonical import NIGHTLY
 from payments_pipeline.config import load_settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import engine_for
 from payments_pipeline.db.migrate import upgrade
 from payments_pipeline.dev import dagster_environment
-from payments_pipeline.reconcile import NIGHTLY, LocalRuns, quiet_dagster
+from payments_pipeline.reconcile import LocalRuns, quiet_dagster
 from payments_pipeline.sandbox.objects import nowpayments_payment
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.state import SandboxState

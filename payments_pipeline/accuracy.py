@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from sqlalchemy import Engine
 
+from payments_pipeline.assets.canonical import NIGHTLY
 from payments_pipeline.config import Settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import driver_connection, engine_for
@@ -26,7 +27,7 @@ from payments_pipeline.findings import live_findings
 from payments_pipeline.ingest.coverage import latest
 from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import write_json
-from payments_pipeline.reconcile import NIGHTLY, environment_settings, local_runs, report_rows
+from payments_pipeline.reconcile import environment_settings, local_runs, report_rows
 from payments_pipeline.reports import load_reports
 from payments_pipeline.sandbox.catalogue import LINES, place
 from payments_pipeline.sandbox.failures import FaultPlan

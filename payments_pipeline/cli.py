@@ -6,7 +6,6 @@ Exit codes: 0 all is well, 1 something was found, 2 the command could not do its
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import traceback
@@ -25,11 +24,9 @@ from payments_pipeline.database_cli import audit_app, db_app
 from payments_pipeline.errors import ConfigurationError
 from payments_pipeline.failure_texts import told
 from payments_pipeline.findings_cli import findings_app, outbox_app
+from payments_pipeline.ingest.collector import collect_seldom
 from payments_pipeline.json_output import for_people, require_writable, spelt_out
 from payments_pipeline.operator_cli import add_to as add_operator_commands
-
-# A command loads a million objects that stay until it ends: looking through them for garbage is a sixth of its CPU.
-COLLECT_SELDOM = (50_000, 20, 50)
 
 
 class Commands(TyperGroup):
@@ -271,7 +268,7 @@ def version() -> None:
 
 def main() -> None:
     """Entry point: whatever goes wrong is one clear text and exit code 2; `--debug` adds where in the code."""
-    gc.set_threshold(*COLLECT_SELDOM)
+    collect_seldom()
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

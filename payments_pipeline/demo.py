@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from sqlalchemy import Engine
 
+from payments_pipeline.assets.canonical import NIGHTLY
 from payments_pipeline.config import Settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import driver_connection, engine_for
@@ -27,7 +28,7 @@ from payments_pipeline.json_output import console as console_for
 from payments_pipeline.json_output import write_json
 from payments_pipeline.present import gather, show_coverage, show_reports
 from payments_pipeline.providers.desk import Desk
-from payments_pipeline.reconcile import NIGHTLY, environment_settings, local_runs, report_rows
+from payments_pipeline.reconcile import environment_settings, local_runs, report_rows
 from payments_pipeline.remediation.policy import policies, policy_for
 from payments_pipeline.remediation.rounds import repair
 from payments_pipeline.reports import load_reports

@@ -37,7 +37,8 @@ def run_reconcile(settings: Settings, *, as_of: datetime | None, repair: bool, j
     Returns:
         0 nothing open, 1 findings are open, 2 a configured provider could not be read in full.
     """
-    from payments_pipeline.reconcile import NIGHTLY, local_runs  # Dagster: seconds that other commands need not pay
+    from payments_pipeline.assets.canonical import NIGHTLY
+    from payments_pipeline.reconcile import local_runs  # Dagster: seconds that other commands need not pay
 
     console = console_for(json)
     engine = get_engine(settings)

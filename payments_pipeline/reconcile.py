@@ -24,7 +24,6 @@ from payments_pipeline.errors import PermanentError
 from payments_pipeline.local_instance import in_memory
 from payments_pipeline.resources import default_resources
 
-NIGHTLY = "nightly_reconciliation"
 OURS = "payments_pipeline"
 _CLASS = re.compile(r"^[\w.]*(?:Error|Exception|Failure|Warning|Failed): ")
 

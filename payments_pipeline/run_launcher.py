@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import logging
 import multiprocessing
 import re
@@ -31,6 +30,8 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_
 from dagster._utils import get_run_crash_explanation
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
+from payments_pipeline.ingest.collector import collect_seldom
+
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 # Libraries alone: our own modules are not among them, see above.
 LOADED = [
@@ -47,8 +48,6 @@ KILL_SECONDS = 40.0
 # A daemon that stops waits so long for its runs, tells them to end, and kills what has not ended so much later.
 STOP_SECONDS = 45.0
 STOP_KILL_SECONDS = 25.0
-# As of commands: what a run loads stays until it ends.
-COLLECT_SELDOM = (50_000, 20, 50)
 _log = logging.getLogger(__name__)
 
 
@@ -263,7 +262,7 @@ def execute(asked: str, job: ReconstructableJob) -> None:
     """In the run's own process: execute it to its end, or until a signal interrupts it."""
     from dagster._grpc.impl import start_run_in_subprocess
 
-    gc.set_threshold(*COLLECT_SELDOM)
+    collect_seldom()
     start_run_in_subprocess(asked, job, _Unheard(), multiprocessing.Event())  # type: ignore[no-untyped-call]
 
 

@@ -6,7 +6,6 @@ database costs a fiftieth of what it does on a busy disk.
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import sys
@@ -27,6 +26,7 @@ from payments_pipeline.config import Settings, load_settings
 from payments_pipeline.db import embedded
 from payments_pipeline.db.engine import engine_for
 from payments_pipeline.db.migrate import upgrade
+from payments_pipeline.ingest.collector import collect_seldom
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -48,13 +48,11 @@ TOWN = "payments_pipeline_tests/duty/"  # one town for all of its files
 MEMORY = Path("/dev/shm")  # noqa: S108  (Linux only; a directory of our own is made in it)
 MEMORY_NEEDED = 6 * 2**30
 LOG_TAIL = 8_000
-# Dagster and thousands of tests stay for ever: looking through them for garbage takes a sixth of a night's CPU.
-SELDOM = (50_000, 20, 50)
 
 
 def pytest_configure() -> None:
     """Temporary directories go where the databases go, unless somebody said otherwise."""
-    gc.set_threshold(*SELDOM)
+    collect_seldom()  # Dagster and thousands of tests stay to the end, too
     if _scratch() == MEMORY:
         root = MEMORY / f"payments_pipeline_{os.getuid()}"
         root.mkdir(mode=0o700, exist_ok=True)

@@ -11,9 +11,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, Engine
 
+from payments_pipeline.assets.canonical import NIGHTLY
 from payments_pipeline.config import Settings
 from payments_pipeline.db.engine import driver_connection, engine_for
-from payments_pipeline.reconcile import NIGHTLY, environment_settings, local_runs
+from payments_pipeline.reconcile import environment_settings, local_runs
 from payments_pipeline.sandbox.server import Sandbox
 from payments_pipeline.sandbox.world import World, build_world, write_application
 from payments_pipeline_tests.conftest import AS_OF, TEMPLATE
