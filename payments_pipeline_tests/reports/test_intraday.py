@@ -254,6 +254,7 @@ def test_a_quiet_hour_changes_no_row_and_writes_no_history(gap: Ledger) -> None:
 
 
 def test_access_given_since_ends_the_gap_in_the_same_table(gap: Ledger) -> None:
+    until_touched(gap, [1] * 60)
     before = identity(gap, "activation_gaps")
     with gap.engine.begin() as connection:
         given = "UPDATE public.users SET subscription_status = 'active', subscription_tier = 'pro', updated_at = :now"
